@@ -1,0 +1,150 @@
+"""The shapes of a joint environment, as the learner sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Slices = dict[str, slice]
+
+
+@runtime_checkable
+class JointEnv(Protocol):
+    """What the runner asks of an environment: many copies, stepped at once, batch first.
+
+    All arrays are float32 of shape (num_envs, width), actions lie in [-1, 1]. There is no
+    autoreset: after a lane has terminated or been truncated, `reset` with a mask that names
+    it starts its next trajectory. An environment that can also measure the effect of an
+    action while the state is held offers `probe(action) -> observation`; without it only a
+    single stage can be trained.
+    """
+
+    num_envs: int
+    agents: tuple[str, ...]
+    state_slices: Slices
+    action_slices: Slices
+    obs_slices: Slices
+
+    def reseed(self, seed: int | np.random.SeedSequence) -> None:
+        """Start a new stream of random numbers."""
+
+    def reset(self, mask: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+        """Start new trajectories in the lanes of `mask` (all if None); the joint state."""
+
+    def step(self, action: NDArray[np.float32]) -> Any:
+        """Apply a joint action: (reward, agent_reward, obs, next_state, terminated, truncated)."""
+
+
+@dataclass(frozen=True)
+class JointSpec:
+    """Widths of every agent's part of the joint state, action and observation.
+
+    Joint arrays are ordered agent by agent, so each agent's part is one slice.
+
+    Attributes:
+        agents: names, in joint order.
+        state_dims: width of s_i per agent.
+        action_dims: width of a_i per agent.
+        obs_dims: width of o_i per agent (all 0 where the environment has no probe).
+    """
+
+    agents: tuple[str, ...]
+    state_dims: tuple[int, ...]
+    action_dims: tuple[int, ...]
+    obs_dims: tuple[int, ...]
+
+    @classmethod
+    def of(cls, env: JointEnv) -> JointSpec:
+        """Read the widths off an environment.
+
+        Raises:
+            ValueError: if the slices are not in joint order or leave gaps.
+        """
+        dims = {}
+        for name in ("state_slices", "action_slices", "obs_slices"):
+            slices: Slices = getattr(env, name)
+            stop, widths = 0, []
+            for agent in env.agents:
+                part = slices[agent]
+                if part.start != stop:
+                    raise ValueError(
+                        f"{name}[{agent!r}] starts at {part.start}, must start at {stop}: "
+                        "joint arrays are ordered agent by agent, without gaps"
+                    )
+                widths.append(part.stop - part.start)
+                stop = part.stop
+            dims[name] = tuple(widths)
+        return cls(tuple(env.agents), *dims.values())
+
+    @property
+    def num_agents(self) -> int:
+        """Number of agents m."""
+        return len(self.agents)
+
+    @property
+    def state_dim(self) -> int:
+        """Width of the joint state."""
+        return sum(self.state_dims)
+
+    @property
+    def action_dim(self) -> int:
+        """Width of the joint action."""
+        return sum(self.action_dims)
+
+    @property
+    def obs_dim(self) -> int:
+        """Width of the joint observation."""
+        return sum(self.obs_dims)
+
+    def actor_inputs(self, stage: int) -> list[NDArray[np.int64]]:
+        """Columns of the actor input [s | a~ | o] that each agent sees at a stage.
+
+        Stage 1 sees s_i alone; every later stage sees (s_i, a~_i, o_i) of the stage before.
+
+        Returns:
+            One index array per agent.
+        """
+        parts = (
+            [self.state_dims] if stage == 1 else [self.state_dims, self.action_dims, self.obs_dims]
+        )
+        columns: list[list[NDArray[np.int64]]] = [[] for _ in self.agents]
+        start = 0
+        for dims in parts:
+            for i, width in enumerate(dims):
+                columns[i].append(np.arange(start, start + width))
+                start += width
+        return [np.concatenate(c) for c in columns]
+
+    def plain_signature(self, agent: str) -> dict[str, Any]:
+        """A controller signature in scaled units, for an environment that names no others."""
+        i = self.agents.index(agent)
+        one = {"offset": 0.0, "scale": 1.0}
+        parts = {
+            "state": self.state_dims[i],
+            "observation": self.obs_dims[i],
+            "action": self.action_dims[i],
+        }
+        signature = {
+            part: [{"name": f"{part}[{k}]", **one} for k in range(width)]
+            for part, width in parts.items()
+        }
+        for entry in signature["action"]:
+            entry.update(low=-1.0, high=1.0)
+        return signature
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        return {
+            "agents": list(self.agents),
+            "state_dims": list(self.state_dims),
+            "action_dims": list(self.action_dims),
+            "obs_dims": list(self.obs_dims),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> JointSpec:
+        """The inverse of `to_dict`."""
+        return cls(**{key: tuple(value) for key, value in data.items()})

@@ -1,0 +1,154 @@
+"""The RLlib learner of MADDPG: many joint updates per call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.utils.typing import StateDict
+from torch import Tensor
+
+from policies.joint_spec import JointSpec
+from policies.rl_modules import CRITIC, active_stage, actor_id
+from policies.stages import cosine_decay
+from policies.update import Team, UpdateRule, copy_weights, own_columns
+
+UPDATES = "maddpg_updates"
+
+
+class MADDPGLearner(TorchLearner):
+    """Updates the active stage's actors and the critics from joint rows.
+
+    A call of `update` brings a stack of minibatches under the critic's module id; they are
+    worked off one after another inside one RLlib update, so that RLlib's bookkeeping is paid
+    once per stack. With several learners each holds a part of every minibatch, and gradients
+    are averaged over learners before every optimizer step.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._updates = 0  # of the active stage
+        self._team: Team | None = None
+
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """Adam for the current networks of a module; targets and fixed maps are not optimised.
+
+        No rate is registered with RLlib, which would write it back after every call: the
+        learner sets base rate times decay before every update.
+        """
+        module = self.module[module_id].unwrapped()
+        network = module.critic if module_id == CRITIC else module.actor
+        parameters = list(network.parameters())
+        optimizer = torch.optim.Adam(parameters, fused=True)
+        self.register_optimizer(module_id=module_id, optimizer=optimizer, params=parameters)
+
+    def begin_stage(self, stage: int, best_actor: StateDict) -> None:
+        """Go on to a stage: fresh optimizers, critic carried over with its target set equal.
+
+        Args:
+            stage: counted from 1.
+            best_actor: the best-on-validation weights of the stage before, which is frozen
+                with them.
+        """
+        self.freeze(stage - 1, best_actor)
+        critic = self.module[CRITIC].unwrapped()
+        copy_weights(critic.target, critic.critic)
+        self.module[actor_id(stage)].unwrapped().begun.fill_(True)
+        self._optimizer(CRITIC).state.clear()
+        self._updates, self._team = 0, None
+
+    def freeze(self, stage: int, best_actor: StateDict) -> None:
+        """Set a stage's actors to the weights they keep from now on."""
+        module = self.module[actor_id(stage)].unwrapped()
+        weights = {name: torch.as_tensor(value) for name, value in best_actor.items()}
+        module.actor.load_state_dict(weights)
+        module.target.load_state_dict(weights)
+
+    @property
+    def stage(self) -> int:
+        """The stage in training, counted from 1."""
+        return active_stage(self.module)
+
+    def fit_inputs(self, sample: Any) -> None:
+        """Take the active actors' fixed input map from a sample of joint inputs (N, width)."""
+        module = self.module[actor_id(self.stage)].unwrapped()
+        inputs = torch.as_tensor(sample, device=self._device)
+        for actor in (module.actor, module.target):
+            actor.fit_inputs(inputs, self.config.whiten_floor)
+
+    def _uncompiled_update(self, batch: dict[str, Any], **kwargs: Any) -> tuple[Any, Any, Any]:
+        """Work off the stack of minibatches in `batch`."""
+        config = self.config
+        team = self._team = self._team or self._make_team()
+        rule = UpdateRule(config.gamma, config.tau, config.actor_step == "joint")
+        columns = {name: batch[CRITIC][name] for name in config.replay_columns()}
+        size = config.minibatch_size // max(1, config.num_learners)
+        count = len(columns["action"]) // size
+        reduce = self._average_gradients if config.num_learners > 1 else None
+        losses = []
+        for i in range(count):
+            self._set_rates()
+            rows = slice(i * size, (i + 1) * size)
+            minibatch = {name: column[rows] for name, column in columns.items()}
+            losses.append(torch.stack(team.update(minibatch, rule, reduce)))
+            self._updates += 1
+        mean = torch.stack(losses).mean(0)
+        return {}, {CRITIC: mean[0], actor_id(self.stage): mean[1]}, {}
+
+    def compute_loss_for_module(self, **kwargs: Any) -> Tensor:
+        """Not used: MADDPG's losses see several modules, so `_uncompiled_update` holds them."""
+        raise NotImplementedError("MADDPG has no loss of a single module")
+
+    def _make_team(self) -> Team:
+        actor = self.module[actor_id(self.stage)].unwrapped()
+        critic = self.module[CRITIC].unwrapped()
+        spec: JointSpec = actor.actor.spec
+        return Team(
+            actor=actor.actor,
+            target_actor=actor.target,
+            critic=critic.critic,
+            target_critic=critic.target,
+            actor_optimizer=self._optimizer(actor_id(self.stage)),
+            critic_optimizer=self._optimizer(CRITIC),
+            own=own_columns(spec).to(self._device),
+            updates=self._updates,
+        )
+
+    def _set_rates(self) -> None:
+        config = self.config
+        progress = self._updates / max(1, config.stage_updates(self.stage))
+        factor = cosine_decay(progress) if config.lr_decay == "cosine" else 1.0
+        for module_id, rates in (
+            (actor_id(self.stage), config.actor_lr),
+            (CRITIC, config.critic_lr),
+        ):
+            rate = rates[min(self.stage, len(rates)) - 1]
+            for group in self._optimizer(module_id).param_groups:
+                group["lr"] = rate * factor
+
+    def _average_gradients(self, gradients: list[Tensor]) -> None:
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        torch.distributed.all_reduce(flat)
+        flat /= self.config.num_learners
+        start = 0
+        for gradient in gradients:
+            stop = start + gradient.numel()
+            gradient.copy_(flat[start:stop].view_as(gradient))
+            start = stop
+
+    def _optimizer(self, module_id: str) -> torch.optim.Optimizer:
+        optimizer: torch.optim.Optimizer = self.get_optimizer(module_id)
+        return optimizer
+
+    def get_state(self, *args: Any, **kwargs: Any) -> StateDict:
+        """RLlib's state, and the place in the schedule."""
+        state = super().get_state(*args, **kwargs)
+        state[UPDATES] = self._updates
+        return state
+
+    def set_state(self, state: StateDict) -> None:
+        """The inverse of `get_state`."""
+        super().set_state(state)
+        self._updates = state.get(UPDATES, self._updates)
+        self._team = None

@@ -1,0 +1,123 @@
+"""One update of MADDPG: critic, actors, target networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from policies import losses
+from policies.joint_spec import JointSpec
+from policies.networks import Critics, TeamActor
+
+Reduce = Callable[[list[Tensor]], None]
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """What an update depends on besides networks and data.
+
+    Attributes:
+        gamma: discount factor in [0, 1).
+        tau: step of the target networks towards the current ones, in (0, 1].
+        joint_actor_step: see `losses.actor_actions`.
+    """
+
+    gamma: float
+    tau: float
+    joint_actor_step: bool
+
+
+def own_columns(spec: JointSpec) -> Tensor:
+    """The columns of the joint action that belong to each agent: (m, 1, A) bool."""
+    owner = torch.repeat_interleave(torch.arange(spec.num_agents), torch.tensor(spec.action_dims))
+    return (owner == torch.arange(spec.num_agents)[:, None])[:, None, :]
+
+
+@dataclass
+class Team:
+    """The networks of the active stage with their optimizers.
+
+    `update` is Algorithm 1's inner loop for one minibatch that serves all agents.
+    """
+
+    actor: TeamActor
+    target_actor: TeamActor
+    critic: Critics
+    target_critic: Critics
+    actor_optimizer: torch.optim.Optimizer
+    critic_optimizer: torch.optim.Optimizer
+    own: Tensor  # (m, 1, A) bool
+    updates: int = 0
+
+    def update(
+        self, batch: dict[str, Tensor], rule: UpdateRule, reduce: Reduce | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Update critic, actors and target networks by one minibatch.
+
+        Args:
+            batch: `inputs` (B, S or S + A + O), `action` (B, A), `reward` (B, n); for gamma > 0
+                also `next_inputs` like `inputs` and `terminated` (B, 1).
+            rule: see `UpdateRule`.
+            reduce: averages gradients over several learners, in place.
+
+        Returns:
+            The critic's and the actors' loss, detached scalars.
+        """
+        inputs, action = batch["inputs"], batch["action"]
+        state = inputs[:, : self.actor.spec.state_dim]
+        n = self.critic.n
+
+        target = batch["reward"].t()
+        if rule.gamma > 0.0:
+            with torch.no_grad():
+                next_inputs = batch["next_inputs"]
+                next_action = self.target_actor(next_inputs).expand(n, -1, -1)
+                next_value = self.target_critic(next_inputs[:, : state.shape[1]], next_action)
+            terminated = batch["terminated"][:, 0]
+            target = losses.td_target(target, rule.gamma, terminated, next_value)
+        critic_loss = losses.critic_loss(self.critic(state, action.expand(n, -1, -1)), target)
+        _descend(critic_loss, self.critic, self.critic_optimizer, reduce)
+
+        judged = losses.actor_actions(
+            self.actor(inputs), action, self.own, joint=rule.joint_actor_step, n=n
+        )
+        actor_loss = losses.actor_loss(self.critic(state, judged))
+        _descend(actor_loss, self.actor, self.actor_optimizer, reduce)
+
+        self.updates += 1
+        # Early on the average forgets faster, so that the initial weights leave no trace.
+        polyak(self.target_actor, self.actor, max(rule.tau, 1.0 / (self.updates + 1)))
+        if rule.gamma > 0.0:
+            polyak(self.target_critic, self.critic, rule.tau)
+        return critic_loss.detach(), actor_loss.detach()
+
+
+def _descend(
+    loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer, reduce: Reduce | None
+) -> None:
+    """One optimizer step of `module` alone: no gradient reaches other networks in the graph."""
+    parameters = list(module.parameters())
+    gradients = list(torch.autograd.grad(loss, parameters))
+    if reduce is not None:
+        reduce(gradients)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    optimizer.step()
+
+
+def polyak(target: nn.Module, source: nn.Module, tau: float) -> None:
+    """target <- tau source + (1 - tau) target, over all parameters."""
+    with torch.no_grad():
+        torch._foreach_lerp_(_tensors(target.parameters()), _tensors(source.parameters()), tau)
+
+
+def copy_weights(target: nn.Module, source: nn.Module) -> None:
+    """Set a network equal to another one, buffers included."""
+    target.load_state_dict(source.state_dict())
+
+
+def _tensors(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    return [p.data for p in parameters]

@@ -1,0 +1,268 @@
+"""A case: a feeder with its agents, limits, costs, voltage bounds and demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from rllib_grid import power_flow
+from rllib_grid.checks import Array, batch, known, number, per_bus, whole
+from rllib_grid.demand import Demand, GaussianDemand, UniformDemand, demand_from_dict
+from rllib_grid.errors import GridError
+from rllib_grid.feeder import IEEE13_CSV, Feeder
+from rllib_grid.layout import Layout
+
+_COSTS = ("alpha_p", "beta_p", "gamma_p", "alpha_q", "beta_q", "gamma_q")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Everything that a result depends on, apart from the learner.
+
+    Where one number per bus is asked for, a scalar stands for all buses. The cost of a building
+    is alpha_p p^2 + beta_p p + gamma_p + alpha_q q^2 + beta_q q + gamma_q for its control p, q
+    (equation 3 of the TS-MADDPG paper).
+
+    Attributes:
+        name: what to call it.
+        feeder: of n buses; a `Feeder.to_dict()` will do.
+        groups: buses of each agent; together every bus 1..n exactly once.
+        p_limit_kw: (n,) |p_ctrl| <= p_limit_kw, > 0.
+        q_limit_kvar: (n,) |q_ctrl| <= q_limit_kvar, > 0.
+        alpha_p, beta_p, gamma_p: (n,) in kW per kW^2 (>= 0), kW per kW and kW.
+        alpha_q, beta_q, gamma_q: (n,) in kW per kvar^2 (>= 0), kW per kvar and kW.
+        v_head_pu: constant voltage of the head.
+        v_min_pu, v_max_pu: bounds on the voltage of every bus.
+        demand: law of base demand; a law's `to_dict()` will do.
+        penalty_kw_per_pu: price, in the reward, of voltage outside the bounds.
+        agent_reward: "shared" gives every agent the same reward, "local" each its own.
+        horizon: time steps T of a trajectory; demand is drawn anew at each.
+
+    Raises:
+        GridError: naming the value, its bound and the remedy.
+    """
+
+    name: str
+    feeder: Feeder
+    groups: tuple[tuple[int, ...], ...]
+    p_limit_kw: Array = 105.0  # type: ignore[assignment]  # __post_init__ spreads scalars
+    q_limit_kvar: Array = 105.0  # type: ignore[assignment]
+    alpha_p: Array = 1e-5  # type: ignore[assignment]
+    beta_p: Array = 0.0  # type: ignore[assignment]
+    gamma_p: Array = 0.0  # type: ignore[assignment]
+    alpha_q: Array = 1e-5  # type: ignore[assignment]
+    beta_q: Array = 0.0  # type: ignore[assignment]
+    gamma_q: Array = 0.0  # type: ignore[assignment]
+    v_head_pu: float = 1.0
+    v_min_pu: float = 0.95
+    v_max_pu: float = 1.05
+    demand: Demand = field(default_factory=UniformDemand)
+    penalty_kw_per_pu: float = 150.0
+    agent_reward: Literal["shared", "local"] = "shared"
+    horizon: int = 1
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__  # the dataclass is frozen; here it is still being made
+        if isinstance(self.feeder, Mapping):
+            put(self, "feeder", Feeder.from_dict(self.feeder))
+        if isinstance(self.demand, Mapping):
+            put(self, "demand", demand_from_dict(self.demand))
+        n = self.feeder.num_buses
+        put(self, "groups", _checked_groups(self.groups, n))
+        put(self, "demand", self.demand.sized(n))
+        for name in ("p_limit_kw", "q_limit_kvar", *_COSTS):
+            low = 0.0 if name.startswith("alpha") else -np.inf
+            put(self, name, per_bus(name, getattr(self, name), n, at_least=low))
+        for name in ("p_limit_kw", "q_limit_kvar"):
+            for bus, limit in enumerate(getattr(self, name), start=1):
+                number(f"bus {bus}: {name}", limit, above=0)
+        put(self, "v_head_pu", number("v_head_pu", self.v_head_pu, above=0))
+        put(self, "v_min_pu", number("v_min_pu", self.v_min_pu, above=0))
+        put(self, "v_max_pu", number("v_max_pu", self.v_max_pu, above=self.v_min_pu))
+        price = number("penalty_kw_per_pu", self.penalty_kw_per_pu)
+        if price < 0:
+            raise GridError(f"penalty_kw_per_pu is {price:g}, must be >= 0")
+        put(self, "penalty_kw_per_pu", price)
+        known("agent_reward", self.agent_reward, ("shared", "local"))
+        put(self, "horizon", whole("horizon", self.horizon, at_least=1))
+
+    @property
+    def num_buses(self) -> int:
+        """Number of buses n, without the head."""
+        return self.feeder.num_buses
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents, in the order of `groups`."""
+        return self.layout.agents
+
+    @property
+    def obs_scale_pu(self) -> float:
+        """Voltage deviation that counts as 1 in an observation: half the permitted band."""
+        return (self.v_max_pu - self.v_min_pu) / 2
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Order and scale of the joint arrays."""
+        return Layout(
+            self.groups,
+            *self.demand.scale(),
+            self.p_limit_kw,
+            self.q_limit_kvar,
+            self.v_head_pu,
+            self.obs_scale_pu,
+        )
+
+    def control_cost_kw(self, p_ctrl_kw: Array, q_ctrl_kvar: Array) -> Array:
+        """Cost (B, n) of each building's control (B, n), equation 3."""
+        p_kw = batch("p_ctrl_kw", p_ctrl_kw, self.num_buses)
+        q_kvar = batch("q_ctrl_kvar", q_ctrl_kvar, self.num_buses)
+        cost: Array = (self.alpha_p * p_kw + self.beta_p) * p_kw + self.gamma_p
+        cost += (self.alpha_q * q_kvar + self.beta_q) * q_kvar + self.gamma_q
+        return cost
+
+    def cost_kw(
+        self, p_base_kw: Array, q_base_kvar: Array, p_ctrl_kw: Array, q_ctrl_kvar: Array
+    ) -> Array:
+        """Loss and all building costs, without penalty: the objective of the dispatch (equation 4).
+
+        Args:
+            p_base_kw, q_base_kvar: (B, n) base demand.
+            p_ctrl_kw, q_ctrl_kvar: (B, n) controls.
+
+        Returns:
+            (B,) in kW.
+        """
+        p_kw, q_kvar = self._total(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar)
+        buildings = self.control_cost_kw(p_ctrl_kw, q_ctrl_kvar).sum(axis=1)
+        result: Array = power_flow.loss_kw(self.feeder, p_kw, q_kvar) + buildings
+        return result
+
+    def v_pu(
+        self, p_base_kw: Array, q_base_kvar: Array, p_ctrl_kw: Array, q_ctrl_kvar: Array
+    ) -> Array:
+        """Voltages (B, n) in p.u., arguments as `cost_kw`."""
+        p_kw, q_kvar = self._total(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar)
+        return power_flow.v_pu(self.feeder, self.v_head_pu, p_kw, q_kvar)
+
+    def penalty_kw(self, v_pu: Array) -> Array:
+        """Price (B, n), in the reward, of voltages (B, n) outside the bounds."""
+        excess = np.maximum(v_pu - self.v_max_pu, 0) + np.maximum(self.v_min_pu - v_pu, 0)
+        result: Array = self.penalty_kw_per_pu * excess
+        return result
+
+    def replace(self, **changes: Any) -> Case:
+        """A copy with some fields changed.
+
+        Raises:
+            GridError: on an unknown field or a bad value.
+        """
+        for name in changes:
+            known("case field", name, (f.name for f in fields(self)))
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form. Two cases are the same if these are equal."""
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                values[name] = value.tolist()
+        values["feeder"] = self.feeder.to_dict()
+        values["demand"] = self.demand.to_dict()
+        values["groups"] = [list(group) for group in self.groups]
+        return values
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Case:
+        """The inverse of `to_dict`; fields that have a default may be left out.
+
+        Raises:
+            GridError: on a field that is unknown or missing, or a bad value.
+        """
+        for name in data:
+            known("case field", name, (f.name for f in fields(cls)))
+        for name in ("name", "feeder", "groups"):
+            if name not in data:
+                raise GridError(f"a case needs the field {name!r}")
+        return cls(**data)
+
+    def _total(
+        self, p_base_kw: Array, q_base_kvar: Array, p_ctrl_kw: Array, q_ctrl_kvar: Array
+    ) -> tuple[Array, Array]:
+        n = self.num_buses
+        p_kw = batch("p_base_kw", p_base_kw, n) + batch("p_ctrl_kw", p_ctrl_kw, n)
+        q_kvar = batch("q_base_kvar", q_base_kvar, n) + batch("q_ctrl_kvar", q_ctrl_kvar, n)
+        return p_kw, q_kvar
+
+
+_INTERLEAVED = ((1, 3, 5, 7, 9, 11), (2, 4, 6, 8, 10, 12))
+_CONTIGUOUS = ((1, 2, 3, 4, 5, 6), (7, 8, 9, 10, 11, 12))
+_TWELVE = tuple((bus,) for bus in range(1, 13))
+
+# The presets: what differs from the default case, the IEEE-13 feeder with self impedances,
+# interleaved groups, limits of 105 and alpha 1e-5. "alpha" stands for alpha_p and alpha_q.
+CASES: dict[str, dict[str, Any]] = {
+    "ieee13": {},
+    "ieee13-contiguous": {"groups": _CONTIGUOUS, "alpha": 1e-4},
+    "ieee13-twelve": {"groups": _TWELVE, "alpha": 1e-4},
+    "ieee13-posseq": {"impedance": "posseq"},
+    "ieee13-gaussian": {"demand": GaussianDemand(sigma_kw=121.0)},
+    "ieee13-volt": {"alpha": 3e-4, "v_head_pu": 1.04},
+    "ieee13-tight": {"v_head_pu": 1.05},
+}
+
+
+def case_names() -> tuple[str, ...]:
+    """Names of the presets."""
+    return tuple(CASES)
+
+
+def make_case(name: str, **overrides: Any) -> Case:
+    """A preset, with some of its fields changed.
+
+    Args:
+        name: one of `case_names()`.
+        **overrides: fields of `Case`.
+
+    Raises:
+        GridError: on an unknown name or field, or a bad value.
+    """
+    known("case", name, CASES)
+    preset = dict(CASES[name])
+    feeder = Feeder.from_csv(IEEE13_CSV, preset.pop("impedance", "self"), v_base_kv=2.97)
+    alpha = preset.pop("alpha", 1e-5)
+    case = Case(
+        name=name,
+        feeder=feeder,
+        **{"groups": _INTERLEAVED, "alpha_p": alpha, "alpha_q": alpha, **preset},
+    )
+    return case.replace(**overrides) if overrides else case
+
+
+def _checked_groups(groups: Any, num_buses: int) -> tuple[tuple[int, ...], ...]:
+    """Every bus in exactly one group; buses of a group in ascending order."""
+    owner: dict[int, int] = {}
+    try:
+        members = [list(group) for group in groups]
+    except TypeError:
+        raise GridError(f"groups is {groups!r}, must be lists of buses, one per agent") from None
+    for i, group in enumerate(members):
+        if not group:
+            raise GridError(f"group {i} is empty, must hold at least one bus")
+        for bus in group:
+            whole(f"group {i}: bus", bus, at_least=1)
+            if bus > num_buses:
+                raise GridError(f"group {i}: bus is {bus}, must be one of 1..{num_buses}")
+            if bus in owner:
+                raise GridError(
+                    f"bus {bus} is in groups {owner[bus]} and {i}, must be in exactly one"
+                )
+            owner[bus] = i
+    missing = [str(bus) for bus in range(1, num_buses + 1) if bus not in owner]
+    if missing:
+        raise GridError(f"no group holds bus {', '.join(missing)}: put each bus in exactly one")
+    return tuple(tuple(sorted(int(bus) for bus in group)) for group in members)

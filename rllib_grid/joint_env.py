@@ -1,0 +1,201 @@
+"""Many feeders stepped at once, on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rllib_grid.case import Case
+from rllib_grid.checks import whole
+from rllib_grid.errors import GridError
+from rllib_grid.joint_model import JointModel
+
+Float32 = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+
+class JointStep(NamedTuple):
+    """One time step of all feeders, batch first."""
+
+    reward: Float32  # (B,) shared reward in kW
+    agent_reward: Float32  # (B, m) in kW
+    obs: Float32  # (B, O) measured under the rewarded action
+    next_state: Float32  # (B, S)
+    terminated: Bool  # (B,)
+    truncated: Bool  # (B,)
+
+
+class JointGridEnv:
+    """A batch of B feeders of one case; the joint arrays are those of `case.layout`.
+
+    Every array is float32 (flags are bool), batch first, and the caller's own: no later call
+    changes it. States and actions are scaled; actions lie in [-1, 1]. There is no autoreset.
+
+    The case's horizon T rules a trajectory. At T = 1 the state is held, `step` terminates and
+    `next_state` is the state itself. At T > 1 demand is drawn anew at each step, independent
+    of the past, and the T-th step truncates: its `next_state` is a state like any other.
+
+    Args:
+        case: what to simulate.
+        num_envs: B.
+        seed: of the random stream.
+
+    Attributes:
+        case: what is simulated.
+        num_envs: B.
+        agents: names of the m agents, in joint order.
+        state_slices, action_slices, obs_slices: each agent's part of the joint arrays.
+
+    Raises:
+        GridError: if `num_envs` or `seed` is out of bounds.
+    """
+
+    def __init__(self, case: Case, num_envs: int, seed: int | np.random.SeedSequence) -> None:
+        layout = case.layout
+        self.case = case
+        self.num_envs = whole("num_envs", num_envs, at_least=1)
+        self.agents = layout.agents
+        self.state_slices = layout.state_slices
+        self.action_slices = layout.action_slices
+        self.obs_slices = layout.obs_slices
+        self._model = JointModel(case)
+        self._per_p_scale = (1 / layout.p_scale_kw).astype(np.float32)
+        self._per_q_scale = (1 / layout.q_scale_kvar).astype(np.float32)
+        self._state = np.zeros((num_envs, 2 * case.num_buses), np.float32)
+        self._steps = np.zeros(num_envs, np.int64)  # taken in the current trajectory
+        self._over = np.ones(num_envs, np.bool_)  # lanes that `step` refuses until reset
+        self.reseed(seed)
+
+    def reseed(self, seed: int | np.random.SeedSequence) -> None:
+        """Start a new stream of random numbers; the states stay as they are.
+
+        Args:
+            seed: whole number >= 0, or a seed sequence.
+        """
+        if not isinstance(seed, np.random.SeedSequence):
+            seed = np.random.SeedSequence(whole("seed", seed, at_least=0))
+        self._rng = np.random.Generator(np.random.SFC64(seed))
+
+    def reset(self, mask: Bool | None = None) -> Float32:
+        """Start new trajectories.
+
+        Args:
+            mask: (B,) lanes that get a new state; all if None.
+
+        Returns:
+            Joint state (B, S) of all lanes.
+        """
+        if mask is None:
+            self._state = self._draw(self.num_envs)
+            self._over[:] = False
+            self._steps[:] = 0
+        else:
+            mask = np.asarray(mask)
+            if mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+                raise GridError(
+                    f"mask has shape {mask.shape} and type {mask.dtype}, must be bool "
+                    f"({self.num_envs},)"
+                )
+            self._state[mask] = self._draw(int(mask.sum()))
+            self._over[mask] = False
+            self._steps[mask] = 0
+        return self._state.copy()
+
+    def probe(self, action: NDArray[Any]) -> Float32:
+        """What every agent would measure. The state is held; nothing is counted or changed.
+
+        Args:
+            action: (B, A) in [-1, 1].
+
+        Returns:
+            Joint observation (B, O).
+        """
+        return self._model.obs(self._state, self._checked(action))
+
+    def step(self, action: NDArray[Any]) -> JointStep:
+        """Act for one time step.
+
+        Args:
+            action: (B, A) in [-1, 1].
+
+        Raises:
+            GridError: on an action of another shape, not finite or out of bounds, and in
+                lanes whose trajectory is over.
+        """
+        if self._over.any():
+            lane = int(np.argmax(self._over))
+            raise GridError(f"env {lane} has no trajectory to step: call reset() first")
+        outcome = self._model.outcome(self._state, self._checked(action))
+        if self.case.agent_reward == "local":
+            agent_reward = outcome.local_reward
+        else:
+            agent_reward = np.repeat(outcome.reward[:, None], len(self.agents), axis=1)
+        self._steps += 1
+        self._over = self._steps >= self.case.horizon
+        none = np.zeros(self.num_envs, np.bool_)
+        if self.case.horizon == 1:
+            ends = (self._over.copy(), none)
+        else:
+            self._state = self._draw(self.num_envs)
+            ends = (none, self._over.copy())
+        return JointStep(outcome.reward, agent_reward, outcome.obs, self._state.copy(), *ends)
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that the future depends on, the generator included; a copy."""
+        return {
+            "generator": self._rng.bit_generator.state,
+            "state": self._state.copy(),
+            "steps": self._steps.copy(),
+            "over": self._over.copy(),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned, of an environment of the same case and size.
+
+        Raises:
+            GridError: if it does not fit this environment.
+        """
+        for name, own in (("state", self._state), ("steps", self._steps), ("over", self._over)):
+            shape = np.shape(state[name]) if name in state else None
+            if shape != own.shape:
+                raise GridError(
+                    f"{name!r} of the saved state has shape {shape}, must be {own.shape}"
+                )
+        try:
+            self._rng.bit_generator.state = state["generator"]
+        except (KeyError, ValueError, TypeError):
+            raise GridError("the saved state holds no generator of this kind (SFC64)") from None
+        self._state = np.array(state["state"], np.float32)
+        self._steps = np.array(state["steps"], np.int64)
+        self._over = np.array(state["over"], np.bool_)
+
+    def signature(self, agent: str) -> dict[str, Any]:
+        """What the numbers of one agent mean; see `Layout.signature`."""
+        return self.case.layout.signature(agent)
+
+    def _draw(self, size: int) -> Float32:
+        """New joint states (size, S)."""
+        layout = self.case.layout
+        p_kw, q_kvar = self.case.demand.sample(self._rng, size, np.float32)
+        state = np.empty((size, self._state.shape[1]), np.float32)
+        state[:, layout.p_columns] = p_kw * self._per_p_scale
+        state[:, layout.q_columns] = q_kvar * self._per_q_scale
+        return state
+
+    def _checked(self, action: NDArray[Any]) -> Float32:
+        try:
+            action = np.asarray(action, np.float32)
+        except (TypeError, ValueError):
+            raise GridError(f"action must be an array of numbers, not {action!r}") from None
+        if action.shape != self._state.shape:
+            raise GridError(f"action has shape {action.shape}, must be {self._state.shape}")
+        if not (action.min() >= -1.0 and action.max() <= 1.0):  # false for NaN too
+            row, column = np.argwhere(~(np.abs(action) <= 1.0))[0]
+            raise GridError(
+                f"action of env {row}, column {column} is {action[row, column]}, must lie in "
+                "[-1, 1]: clip it"
+            )
+        return action

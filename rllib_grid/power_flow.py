@@ -1,0 +1,67 @@
+"""LinDistFlow on batches of states.
+
+Consumption is positive, generation negative; P and Q are the total injections of the buses,
+base plus control, in bus order. Equation numbers are those of the TS-MADDPG paper.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rllib_grid.checks import Array
+from rllib_grid.feeder import Feeder
+
+
+def v_sq_pu(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Array) -> Array:
+    """Squared voltage magnitudes, v_head^2 - 2 (R P + X Q) / (1000 v_base^2) (equation 1).
+
+    Args:
+        feeder: of n buses.
+        v_head_pu: voltage of the head.
+        p_kw: (B, n) active power.
+        q_kvar: (B, n) reactive power.
+
+    Returns:
+        (B, n), p.u. squared. Loads beyond the reach of the linear model can make it negative.
+    """
+    drop: Array = p_kw @ feeder.v_sq_per_kw + q_kvar @ feeder.v_sq_per_kvar  # both symmetric
+    return v_head_pu**2 - drop
+
+
+def v_pu(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Array) -> Array:
+    """Voltage magnitudes (B, n) in p.u.; 0 where the linear model has collapsed (v_sq < 0)."""
+    squared = v_sq_pu(feeder, v_head_pu, p_kw, q_kvar)
+    return np.sqrt(np.maximum(squared, 0.0))
+
+
+def loss_kw(feeder: Feeder, p_kw: Array, q_kvar: Array) -> Array:
+    """Line losses P' loss_p P + Q' loss_q Q (equation 2).
+
+    Args:
+        feeder: of n buses.
+        p_kw: (B, n) active power.
+        q_kvar: (B, n) reactive power.
+
+    Returns:
+        (B,) in kW.
+    """
+    return _quadratic(p_kw, feeder.loss_p) + _quadratic(q_kvar, feeder.loss_q)
+
+
+def branch_flows(feeder: Feeder, p_kw: Array, q_kvar: Array) -> tuple[Array, Array]:
+    """Power through each branch: the sum over the buses below it (losses are not carried).
+
+    Args:
+        feeder: of n buses.
+        p_kw: (B, n) active power.
+        q_kvar: (B, n) reactive power.
+
+    Returns:
+        Active (B, n) in kW and reactive (B, n) in kvar; column l is the branch feeding bus l + 1.
+    """
+    return p_kw @ feeder.paths, q_kvar @ feeder.paths
+
+
+def _quadratic(x: Array, matrix: Array) -> Array:
+    result: Array = np.einsum("bi,bi->b", x @ matrix, x)
+    return result

@@ -1,0 +1,114 @@
+"""The one door: reads the command line, calls the command, turns our errors into one line.
+
+Nothing heavy is imported before a command needs it, so ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
+from tuning.arguments import Arguments, Parser, add_options, from_namespace
+from tuning.bench_args import BenchArgs
+from tuning.errors import CommandError, did_you_mean
+from tuning.train_args import TrainArgs, check
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        summary: One line for the list of commands.
+        arguments: Dataclass of its options.
+        run: What it does with them.
+    """
+
+    summary: str
+    arguments: type[Arguments]
+    run: Callable[[Any], None]
+
+
+def _train(args: TrainArgs) -> None:
+    checked = check(args)
+    from tuning.train import run_training
+
+    run_training(checked)
+
+
+def _bench(args: BenchArgs) -> None:
+    from tuning.bench import run_bench
+
+    run_bench(args)
+
+
+COMMANDS = {
+    "train": Command("train controllers and judge them against the optimum", TrainArgs, _train),
+    "evaluate": Command("run trained controllers over a file of states", EvaluateArgs, evaluate),
+    "optimum": Command("solve the optimal dispatch of a file of states", OptimumArgs, optimum),
+    "bench": Command("measure speeds, as ratios within one run", BenchArgs, _bench),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Words after ``python -m tuning``; those of this process if None.
+
+    Returns:
+        Exit code: 0, 2 after bad input (one line on stderr), 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    if not words:
+        parser.print_help()
+        return 0
+    try:
+        if not words[0].startswith("-") and words[0] not in COMMANDS:
+            hint = did_you_mean(words[0], COMMANDS)
+            known = ", ".join(COMMANDS)
+            raise CommandError(f"unknown command {words[0]}{hint} (commands: {known})")
+        namespace = parser.parse_exactly(words)
+        command = COMMANDS[namespace.command]
+        command.run(from_namespace(command.arguments, namespace))
+    except KeyboardInterrupt as interrupt:
+        remedy = f"; {interrupt}" if str(interrupt) else ""
+        print(f"interrupted{remedy}", file=sys.stderr)
+        return INTERRUPTED
+    except ValueError as error:
+        if not isinstance(error, _our_errors()):
+            raise
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def build_parser() -> Parser:
+    """Return the parser of all commands."""
+    description = "Train, tune and judge communication-free controllers of a distribution feeder."
+    epilog = "python -m tuning COMMAND --help shows a command's options, units and defaults."
+    parser = Parser(prog="python -m tuning", description=description, epilog=epilog)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    subparsers.required = True
+    for name, command in COMMANDS.items():
+        summary = command.summary[0].upper() + command.summary[1:] + "."
+        subparser = subparsers.add_parser(
+            name, help=command.summary, description=summary, allow_abbrev=False
+        )
+        add_options(subparser, command.arguments)
+    return parser
+
+
+def _our_errors() -> tuple[type[ValueError], ...]:
+    """Return the error classes that a user can mend; imported only once one is raised."""
+    from policies.controller import ControllerError
+    from rllib_grid.errors import GridError
+
+    return CommandError, ControllerError, GridError

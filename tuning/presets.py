@@ -1,0 +1,67 @@
+"""Presets of the training: the only place where they differ from `MADDPGConfig`'s defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from policies.maddpg import MADDPGConfig
+from tuning.train_args import TrainArgs
+
+PAPER_EPISODES = (620_000, 10_000)
+
+
+def _fast(config: MADDPGConfig) -> MADDPGConfig:
+    """The defaults of `MADDPGConfig` are the best this project knows."""
+    return config
+
+
+def _paper(config: MADDPGConfig) -> MADDPGConfig:
+    """Networks, rates, noise and update rule of the paper (its section V and Algorithm 1)."""
+    config.training(
+        critic_net="paper",
+        actor_net="paper",
+        whiten_inputs=False,
+        actor_lr=2.5e-4,
+        critic_lr=2.5e-4,
+        lr_decay="constant",
+        tau=0.001,
+        actor_step="own",
+        replay_capacity=100_000,
+        minibatch_size=1024,
+    )
+    config.stages(
+        episodes=PAPER_EPISODES, updates_per_episode=1.0, warmup_episodes=1024, collect_share=1.0
+    )
+    return config.exploration(noise="gaussian", sigma=0.05)
+
+
+PRESETS: dict[str, Callable[[MADDPGConfig], MADDPGConfig]] = {"fast": _fast, "paper": _paper}
+
+
+def make_config(args: TrainArgs) -> MADDPGConfig:
+    """The configuration of a training: preset first, then what the arguments say.
+
+    Args:
+        args: Checked arguments of ``train``; None leaves the preset's value.
+
+    Returns:
+        A configuration for the registered environment "grid".
+    """
+    config: MADDPGConfig = PRESETS[args.preset](MADDPGConfig())
+    config.environment("grid", env_config={"case": args.case})
+    # Stages beyond those that the preset lists are as long as its last one.
+    listed = args.episodes or tuple(config.episodes)
+    episodes = [listed[min(k, len(listed) - 1)] for k in range(args.stages)]
+    config.stages(num_stages=args.stages, episodes=episodes)
+    if args.updates_per_episode is not None:
+        config.stages(updates_per_episode=args.updates_per_episode)
+    if args.critic is not None:
+        config.training(critic=args.critic)
+    if args.critic_net is not None:
+        config.training(critic_net=args.critic_net)
+    config.env_runners(num_env_runners=args.num_env_runners)
+    if args.num_envs is not None:
+        config.env_runners(num_envs_per_env_runner=args.num_envs)
+    config.learners(num_learners=args.num_learners, num_gpus_per_learner=args.num_gpus_per_learner)
+    config.debugging(seed=args.seed, log_level="ERROR")
+    return config

@@ -1,0 +1,252 @@
+"""Tables and pictures of one run, from ``report.json`` alone: they can be remade at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tuning.paper import FOOTNOTE, MADDPG_1, TS_MADDPG, PaperResult
+from tuning.runfolder import replacing
+from tuning.statistics import CDF_AT_PER_CENT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+Entry = Mapping[str, Any]
+
+HISTOGRAM_PNG = "per_histogram.png"
+CURVE_PNG = "learning_curve.png"
+_STAGE_COLOURS = ("#8a8f98", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+_FILE_WIDTH = 120  # columns, where the output is no terminal
+_GREY = "#5f6670"
+_SHORTEST_AXIS = 0.05  # PER, so that a near-perfect stage is not blown up
+_SHOWN_SHARE = 1e-3  # bins with fewer of the states are left out of the picture
+
+
+def print_report(report: Entry, console: Console | None = None) -> None:
+    """Print the table of a report and the speeds below it.
+
+    Args:
+        report: Content of ``report.json``.
+        console: Where to; standard output if None.
+    """
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _FILE_WIDTH)
+    console.print(report_table(report))
+    speeds = [("environment steps/s", "env_steps_per_s"), ("updates/s", "updates_per_s")]
+    shown = [f"{report[key]:,.0f} {name}" for name, key in speeds if report.get(key)]
+    if shown:
+        console.print(", ".join(shown), soft_wrap=True)
+
+
+def report_table(report: Entry) -> Table:
+    """Return the table of a report: a column per stage, yardstick and result of the paper.
+
+    Args:
+        report: Content of ``report.json``; fractions become per cent.
+    """
+    table = Table(
+        box=box.SIMPLE,
+        title=_title(report),
+        title_justify="left",
+        caption=f"paper: its own case and test states. {FOOTNOTE}",
+        caption_justify="left",
+        padding=(0, 1),
+        pad_edge=False,
+    )
+    columns = [_stage_column(report, entry) for entry in report["stages"]]
+    columns += [
+        _yardstick_column("team\nrule", report, "team_rule"),
+        _yardstick_column("zero\naction", report, "zero_action"),
+        _paper_column(MADDPG_1),
+        _paper_column(TS_MADDPG),
+    ]
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column["head"], justify="right")
+    rows = dict.fromkeys(name for column in columns for name in column if name != "head")
+    for name in rows:
+        style = "bold" if name == "mean PER, %" else None
+        table.add_row(name, *(column.get(name, "") for column in columns), style=style)
+    return table
+
+
+def draw(report: Entry, folder: Path) -> list[Path]:
+    """Draw the pictures of a report.
+
+    Args:
+        report: Content of ``report.json``.
+        folder: Where ``per_histogram.png`` and ``learning_curve.png`` are written.
+
+    Returns:
+        The files written; no learning curve if the report holds none.
+    """
+    files = [folder / HISTOGRAM_PNG]
+    _save(files[0], lambda axes: _draw_histogram(axes, report))
+    if report.get("learning_curve"):
+        files.append(folder / CURVE_PNG)
+        _save(files[1], lambda axes: _draw_curve(axes, report))
+    return files
+
+
+def _title(report: Entry) -> str:
+    return (
+        f"{report['case']}, {report['algorithm']}, preset {report['preset']}, "
+        f"seed {report['seed']}, {report['test_states']:,} test states"
+    )
+
+
+def _stage_column(report: Entry, entry: Entry) -> dict[str, str]:
+    earlier = [e["episodes"] for e in report["stages"] if e["stage"] <= entry["stage"]]
+    return {
+        "head": f"stage\n{entry['stage']}",
+        **_judged(entry),
+        "episodes of stage": f"{entry['episodes']:,}",
+        "episodes in all": f"{sum(earlier):,}",
+        "seconds": f"{entry['wall_s']:.0f}",
+    }
+
+
+def _yardstick_column(head: str, report: Entry, key: str) -> dict[str, str]:
+    entry = report.get(key) or {"per_mean": report.get(f"{key}_per_mean")}
+    return {"head": head, **_judged(entry)}
+
+
+def _paper_column(result: PaperResult) -> dict[str, str]:
+    entry = {"per_mean": result.per_mean, "per_cdf": result.per_cdf}
+    return {
+        "head": f"paper\n{result.name}",
+        **_judged(entry),
+        "episodes of stage": result.stage_episodes,
+        "episodes in all": result.episodes,
+    }
+
+
+def _judged(entry: Entry) -> dict[str, str]:
+    """Return the cells that any judged set of actions can have; empty where it has none."""
+    cells = {"mean PER, %": _number(entry.get("per_mean"), 100)}
+    low, high = entry.get("per_ci95") or (None, None)
+    half = None if low is None or high is None else (high - low) / 2
+    cells["  95 % interval, +-"] = _number(half, 100)
+    for x in CDF_AT_PER_CENT:
+        cells[f"Pr(PER < {x} %), %"] = _number((entry.get("per_cdf") or {}).get(str(x)), 100, "1")
+    cells["mean cost, kW"] = _number(entry.get("cost_kw_mean"))
+    cells["mean regret, kW"] = _number(entry.get("regret_kw_mean"))
+    cells["regret / optimum, %"] = _number(entry.get("regret_ratio"), 100)
+    cells["voltage violated, %"] = _number(entry.get("voltage_violation_rate"), 100)
+    cells["  at most, p.u."] = _number(entry.get("voltage_violation_max_pu"), 1, "4")
+    return cells
+
+
+def _number(value: float | None, factor: float = 1.0, decimals: str = "2") -> str:
+    return "" if value is None else f"{value * factor:.{decimals}f}"
+
+
+def _save(path: Path, draw_on: Callable[[Axes], None]) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure: Figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e3e5e8", linewidth=0.8)
+    axes.set_axisbelow(True)
+    draw_on(axes)
+    with replacing(path) as file:
+        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+
+
+def _draw_histogram(axes: Axes, report: Entry) -> None:
+    """Draw the PER histogram of every stage over one another, as the paper's Figure 3a."""
+    left, right = 0.0, 0.0
+    for entry in report["stages"]:
+        edges, counts = entry["per_histogram"]["edges"], entry["per_histogram"]["counts"]
+        share = [count / max(1, entry["states"]) for count in counts]
+        colour = _colour(entry["stage"])
+        label = f"stage {entry['stage']}, mean {_number(entry['per_mean'], 100)} %"
+        axes.stairs(share, edges, fill=True, color=colour, alpha=0.35)
+        axes.stairs(share, edges, color=colour, linewidth=1.5, label=label)
+        filled = [i for i, height in enumerate(share) if height > _SHOWN_SHARE]
+        if filled:
+            left, right = min(left, edges[filled[0]]), max(right, edges[filled[-1] + 1])
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=_SHOWN_SHARE)
+    axes.set_xlim(left, max(right, _SHORTEST_AXIS))
+    _in_per_cent(axes.xaxis)
+    _in_per_cent(axes.yaxis)
+    width = 100 * (edges[1] - edges[0])
+    axes.set_xlabel("PER: reward error against the optimal dispatch [%]")
+    axes.set_ylabel(f"share of test states per {width:g} % of PER [%]")
+    axes.set_title(_title(report), loc="left", fontsize=10)
+    axes.legend(frameon=False)
+
+
+def _draw_curve(axes: Axes, report: Entry) -> None:
+    """Draw the validation PER over the episodes of all stages, on a logarithmic axis."""
+    from matplotlib.ticker import StrMethodFormatter
+
+    before = 0
+    for entry in report["stages"]:
+        stage, colour = entry["stage"], _colour(entry["stage"])
+        points = [p for p in report["learning_curve"] if p["stage"] == stage]
+        points = [p for p in points if p["validation_per"] is not None]
+        x = [p["episodes"] for p in points]
+        y = [p["validation_per"] for p in points]
+        axes.plot(x, y, color=colour, linewidth=1.8, label=f"stage {stage}")
+        if before:
+            axes.axvline(before, color=_GREY, linewidth=1.0, linestyle=(0, (4, 3)))
+        before += entry["episodes"]
+    for height, name, side in _levels(report):
+        axes.axhline(height, color=_GREY, linewidth=0.9, linestyle=":")
+        axes.text(
+            1.0,
+            height,
+            f" {name} ",
+            transform=axes.get_yaxis_transform(),
+            fontsize=8,
+            color=_GREY,
+            ha="right",
+            va=side,
+        )
+    values = [p["validation_per"] for p in report["learning_curve"]]
+    if all(value is None or value > 0 for value in values):
+        axes.set_yscale("log")
+    axes.set_xlim(0, before)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    _in_per_cent(axes.yaxis)
+    axes.set_xlabel("training episodes, all stages")
+    axes.set_ylabel("mean PER on the validation states [%]")
+    axes.set_title(_title(report), loc="left", fontsize=10)
+    axes.legend(frameon=False)
+
+
+def _levels(report: Entry) -> list[tuple[float, str, str]]:
+    """Return the heights that the learning curve is read against, and where each name hangs."""
+    rule = report.get("team_rule_per_mean")
+    lower = rule is not None and rule < MADDPG_1.per_mean
+    levels = [
+        (MADDPG_1.per_mean, f"paper, {MADDPG_1.name}", "bottom" if lower else "top"),
+        (TS_MADDPG.per_mean, f"paper, {TS_MADDPG.name}", "top"),
+    ]
+    if rule is not None:
+        levels.append((rule, "team-optimal rule, one stage", "top" if lower else "bottom"))
+    return levels
+
+
+def _in_per_cent(axis: Axis) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _colour(stage: int) -> str:
+    return _STAGE_COLOURS[(stage - 1) % len(_STAGE_COLOURS)]

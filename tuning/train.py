@@ -1,0 +1,166 @@
+"""One training, all stages: checkpoints as it goes, judged at the end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from policies.maddpg import MADDPG
+from rllib_grid import Case, JointGridEnv, make_case
+from rllib_grid.env import GridEnv
+from tuning.checkpoints import find_checkpoint, save_checkpoint
+from tuning.evaluation import Judge, test_states
+from tuning.local_ray import local_ray
+from tuning.presets import make_config
+from tuning.progress import TrainingProgress
+from tuning.report import draw, print_report
+from tuning.runfolder import RunFolder, create_run, load_run
+from tuning.train_args import TrainArgs
+
+CHECKPOINT_SECONDS = 8.0
+ENVIRONMENT = GridEnv  # importing it registers "grid"
+
+
+def run_training(args: TrainArgs) -> None:
+    """Train, judge and report; go on with an earlier run if `args.resume` names one.
+
+    Args:
+        args: As returned by `train_args.check`.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, once a checkpoint is written; says how to go on.
+    """
+    case = make_case(args.case)
+    run = _open_run(args, case)
+    checkpoint = find_checkpoint(run)
+    with local_ray(1 + args.num_env_runners + args.num_learners):
+        algo = make_config(args).build_algo()
+        try:
+            if checkpoint is not None:
+                algo.restore_from_path(str(checkpoint.resolve()))
+            _train(algo, case, run, quiet=args.quiet)
+            algo.export_controllers(run.controllers)
+            report = _report(algo, args, case, run)
+        finally:
+            algo.stop()
+    run.write_report(report)
+    pictures = draw(report, run.path)
+    print_report(report)
+    names = ", ".join(path.name for path in pictures)
+    print(f"{run.path}: report.json, progress.csv, controllers/, checkpoint/, {names}")
+
+
+def _open_run(args: TrainArgs, case: Case) -> RunFolder:
+    if args.resume is not None:
+        return load_run(args.resume)
+    run = create_run(args.out, f"{args.case}-{args.preset}-seed{args.seed}")
+    run.write_config(
+        case,
+        algorithm=algorithm_name(args.stages),
+        preset=args.preset,
+        seed=args.seed,
+        arguments=args.to_json(),
+    )
+    return run
+
+
+def algorithm_name(stages: int) -> str:
+    """The field's name of MADDPG in so many stages."""
+    return {1: "MADDPG", 2: "TS-MADDPG"}.get(stages, f"MS-MADDPG-{stages}")
+
+
+def _train(algo: MADDPG, case: Case, run: RunFolder, *, quiet: bool) -> None:
+    judge = _validation_judge(algo, case)
+    iteration = algo.iteration
+    rows: list[dict[str, Any]] = [
+        dict(row) for row in run.progress() if int(row["iteration"]) <= iteration
+    ]
+    saved = time.monotonic()
+    with TrainingProgress(algo.config, quiet=quiet) as shown:
+        try:
+            while not algo.finished:
+                result = algo.train()
+                row = _row(result, judge, algo)
+                rows.append(row)
+                shown.update(row)
+                if time.monotonic() - saved > CHECKPOINT_SECONDS or algo.finished:
+                    _save(algo, run, rows)
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"go on with: python -m tuning train --resume {run.path}"
+            ) from None
+
+
+def _save(algo: MADDPG, run: RunFolder, rows: list[dict[str, Any]]) -> None:
+    run.write_progress(rows)
+    save_checkpoint(algo, run)
+
+
+def _validation_judge(algo: MADDPG, case: Case) -> Judge:
+    """The states on which the algorithm selects, with their optima (for display alone)."""
+    config = algo.config
+    seed = np.random.SeedSequence(config.validation_seed)
+    env = JointGridEnv(case, config.validation_episodes, seed)
+    return Judge(case, *case.layout.from_state(env.reset()))
+
+
+def _row(result: dict[str, Any], judge: Judge, algo: MADDPG) -> dict[str, Any]:
+    """One line of progress.csv, after an iteration."""
+    done = result["maddpg"]
+    # An iteration that ends a stage already shows the next one, which has done nothing yet.
+    now = done if done["updates"] or not done["ended"] else done["ended"][-1]
+    before = [entry for entry in done["ended"] if entry["stage"] < now["stage"]]
+    per = judge.stages(algo.controllers(now["stage"]))[-1].per_mean
+    return {
+        "iteration": result["training_iteration"],
+        "stage": now["stage"],
+        "episodes": now["episodes"],
+        "episodes_total": now["episodes"] + sum(entry["episodes"] for entry in before),
+        "updates": now["updates"],
+        "validation_per": per,
+        "validation_return": now["validation_return"],
+        "env_steps_per_s": _rate(now["env_steps"], now["sample_s"]),
+        "updates_per_s": _rate(now["updates"], now["update_s"]),
+        "wall_s": now["wall_s"] + sum(entry["wall_s"] for entry in before),
+    }
+
+
+def _rate(count: float, seconds: float) -> float:
+    return count / seconds if seconds > 0 else 0.0
+
+
+def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[str, Any]:
+    """Judge every stage on the test states, which nothing has seen until now."""
+    judge = Judge(case, *test_states(case))
+    stages = algo.progress()["ended"]
+    entries = []
+    for judgement, work in zip(judge.stages(algo.controllers()), stages, strict=True):
+        names = ("stage", "episodes", "probes", "validation_probes", "updates", "wall_s")
+        entries.append(judgement.entry(**{name: work[name] for name in names}))
+    curve = [
+        {
+            "stage": int(row["stage"]),
+            "episodes": int(row["episodes_total"]),
+            "validation_per": float(row["validation_per"]),
+        }
+        for row in run.progress()
+    ]
+    return {
+        "case": case.name,
+        "algorithm": algorithm_name(args.stages),
+        "preset": args.preset,
+        "seed": args.seed,
+        "validation_states": algo.config.validation_episodes,
+        "env_steps_per_s": _rate(
+            sum(w["env_steps"] for w in stages), sum(w["sample_s"] for w in stages)
+        ),
+        "updates_per_s": _rate(
+            sum(w["updates"] for w in stages), sum(w["update_s"] for w in stages)
+        ),
+        **judge.yardsticks(),
+        "stages": entries,
+        "learning_curve": curve,
+    }

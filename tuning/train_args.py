@@ -1,0 +1,159 @@
+"""What ``python -m tuning train`` takes, and the checks made before any long work starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tuning.arguments import Arguments, Option, check_case, flag, options
+from tuning.errors import CommandError
+from tuning.runfolder import check_fresh, load_run
+
+_NOT_CONFIGURATION = ("out", "resume", "quiet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArgs(Arguments):
+    """Options of ``train``. ``None`` stands for the preset's own value."""
+
+    case: Annotated[str, Option("case to train on")] = "ieee13"
+    preset: Annotated[
+        Literal["fast", "paper"], Option("networks, learning rates and schedules")
+    ] = "fast"
+    stages: Annotated[
+        int, Option("number of stages K: 1 is MADDPG, 2 is TS-MADDPG", metavar="K")
+    ] = 2
+    episodes: Annotated[
+        tuple[int, ...] | None,
+        Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
+    ] = None
+    critic: Annotated[
+        Literal["shared", "separate"] | None,
+        Option("one critic for all agents, or one for each (default: the preset's)"),
+    ] = None
+    critic_net: Annotated[
+        Literal["paper", "quadratic-residual"] | None,
+        Option("network of the critic (default: the preset's)"),
+    ] = None
+    updates_per_episode: Annotated[
+        float | None, Option("gradient updates per episode (default: the preset's)")
+    ] = None
+    seed: Annotated[int, Option("seed of networks, exploration and training states")] = 0
+    out: Annotated[
+        Path | None,
+        Option("run folder, new or empty (default: a fresh one under runs/)", metavar="DIR"),
+    ] = None
+    resume: Annotated[
+        Path | None,
+        Option("go on with this run folder, with the configuration it holds", metavar="RUN"),
+    ] = None
+    num_env_runners: Annotated[int, Option("extra sampling processes; 0 samples in this one")] = 0
+    num_envs: Annotated[
+        int | None, Option("feeders stepped at once in each sampler (default: the preset's)")
+    ] = None
+    num_learners: Annotated[int, Option("extra learner processes; 0 learns in this one")] = 0
+    num_gpus_per_learner: Annotated[float, Option("GPUs of each learner")] = 0.0
+    quiet: Annotated[bool, Option("print no progress, only the final table")] = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the configuration for ``config.json``: all but ``out``, ``resume``, ``quiet``."""
+        values = {name: getattr(self, name) for name in _configuration_names()}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def check(args: TrainArgs) -> TrainArgs:
+    """Check the options of ``train`` and complete them. Takes milliseconds, writes nothing.
+
+    Args:
+        args: As parsed, or made in Python.
+
+    Returns:
+        The arguments to run: ``episodes`` has one number per stage (or is still None), and with
+        ``resume`` the configuration is that of the run folder.
+
+    Raises:
+        CommandError: A value out of its bounds, an unknown case, an ``out`` that holds something,
+            a ``resume`` that is no run folder, or an option that conflicts with that folder.
+    """
+    if args.resume is not None:
+        return _resumed(args)
+    check_case(args.case)
+    _check_numbers(args)
+    if args.out is not None:
+        check_fresh(args.out)
+    return _stretched(args)
+
+
+def _check_numbers(args: TrainArgs) -> None:
+    _at_least(args, "stages", 1)
+    for episodes in args.episodes or ():
+        if episodes <= 0:
+            raise CommandError(f"--episodes: {episodes} is out of bounds, must be > 0")
+    given = len(args.episodes) if args.episodes is not None else 1
+    if given not in (1, args.stages):
+        raise CommandError(
+            f"--episodes: {given} numbers for {args.stages} stage(s), "
+            f"must be 1 or {args.stages} (see --stages)"
+        )
+    updates = args.updates_per_episode
+    if updates is not None and not (math.isfinite(updates) and updates > 0):
+        raise CommandError(f"--updates-per-episode: {updates} is out of bounds, must be > 0")
+    gpus = args.num_gpus_per_learner
+    if not (math.isfinite(gpus) and gpus >= 0):
+        raise CommandError(f"--num-gpus-per-learner: {gpus} is out of bounds, must be >= 0")
+    _at_least(args, "seed", 0)
+    _at_least(args, "num_env_runners", 0)
+    _at_least(args, "num_learners", 0)
+    if args.num_envs is not None:
+        _at_least(args, "num_envs", 1)
+
+
+def _at_least(args: TrainArgs, name: str, bound: int) -> None:
+    value = getattr(args, name)
+    if value < bound:
+        raise CommandError(f"{flag(name)}: {value} is out of bounds, must be >= {bound}")
+
+
+def _stretched(args: TrainArgs) -> TrainArgs:
+    """Repeat a single number of episodes for every stage."""
+    if args.episodes is None or len(args.episodes) == args.stages:
+        return args
+    return dataclasses.replace(args, episodes=args.episodes * args.stages)
+
+
+def _resumed(args: TrainArgs) -> TrainArgs:
+    """Return the configuration of the folder; refuse any explicit option that differs from it."""
+    assert args.resume is not None
+    run = load_run(args.resume)
+    stored = run.config().get("arguments")
+    names = _configuration_names()
+    if not isinstance(stored, dict) or not set(names) <= set(stored):
+        raise CommandError(f"{run.config_file}: names no training arguments, cannot be resumed")
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k in names
+    }
+    kept = dataclasses.replace(args, **values, out=None)
+    explicit = args.explicit()
+    if args.out is not None and args.out.resolve() != args.resume.resolve():
+        raise CommandError("--out conflicts with --resume, which goes on in its own folder")
+    asked = _stretched(dataclasses.replace(args, stages=kept.stages))
+    for name in names:
+        wish = args.stages if name == "stages" else getattr(asked, name)
+        if name in explicit and wish != values[name]:
+            raise CommandError(
+                f"{flag(name)} {_shown(getattr(args, name))} conflicts with {_shown(values[name])} "
+                f"in {run.config_file}; leave the option out to go on with that run"
+            )
+    return kept
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _configuration_names() -> list[str]:
+    names = [field.name for field, _, _ in options(TrainArgs)]
+    return [name for name in names if name not in _NOT_CONFIGURATION]
