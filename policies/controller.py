@@ -100,21 +100,23 @@ class Controller:
         residual = scaled[1].astype(np.float32) if stage > 1 else None
         y = _forward(self.kinds[stage - 1], self.weights[stage - 1], x, residual)
         offset, scale = self._action
-        return np.clip(offset + scale * y.astype(np.float64), self._low, self._high)
+        action: NDArray[np.float64] = np.clip(offset + scale * y, self._low, self._high)
+        return action
 
     def _scaled(
         self, what: str, values: Floats, affine: tuple[Floats, Floats]
     ) -> NDArray[np.float64]:
-        values = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values, dtype=np.float64)
         offset, scale = affine
-        if values.ndim not in (1, 2) or values.shape[-1] != len(offset):
+        if given.ndim not in (1, 2) or given.shape[-1] != len(offset):
             raise ControllerError(
-                f"{self.agent}: {what} has shape {values.shape}, must be ({len(offset)},) or "
+                f"{self.agent}: {what} has shape {given.shape}, must be ({len(offset)},) or "
                 f"(B, {len(offset)}): {', '.join(e['name'] for e in self.signature[what])}"
             )
-        if not np.isfinite(values).all():
+        if not np.isfinite(given).all():
             raise ControllerError(f"{self.agent}: {what} has values that are not finite")
-        return np.asarray((values - offset) / scale)
+        scaled: NDArray[np.float64] = (given - offset) / scale
+        return scaled
 
 
 def _affine(entries: list[dict[str, Any]]) -> tuple[Floats, Floats]:
@@ -126,12 +128,12 @@ def _affine(entries: list[dict[str, Any]]) -> tuple[Floats, Floats]:
 def _forward(kind: str, w: Weights, x: Floats, residual: Floats | None) -> Floats:
     """`networks.TeamActor.forward` for one agent: (..., inputs) -> (..., actions) in [-1, 1]."""
     x = x @ w["inputs.weight"] + w["inputs.bias"]
-    h = x @ w["first.weight"] + w["first.bias"]
+    h: Floats = x @ w["first.weight"] + w["first.bias"]
     if kind == "paper":
         h = np.maximum(_layer_norm(h) * w["norm1.weight"] + w["norm1.bias"], 0.0)
         h = h @ w["second.weight"] + w["second.bias"]
         h = np.maximum(_layer_norm(h) * w["norm2.weight"] + w["norm2.bias"], 0.0)
-        return np.tanh(h @ w["last.weight"] + w["last.bias"])
+        return np.asarray(np.tanh(h @ w["last.weight"] + w["last.bias"]))
     h = _silu(_silu(h) @ w["second.weight"] + w["second.bias"])
     y = h @ w["last.weight"] + w["last.bias"] + x @ w["skip.weight"]
     if residual is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import ray
 import torch
 from numpy.typing import NDArray
 from ray.rllib.core import COMPONENT_RL_MODULE
@@ -99,7 +100,9 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
 
     def get_spaces(self) -> dict[str, tuple[Any, Any]]:
         """Per module id: the joint input and the joint action as boxes, and the joint spec."""
-        return self.config.module_spaces(self.spec, hasattr(self.lanes(1), "probe"))
+        has_probe = hasattr(self.lanes(1), "probe")
+        spaces: dict[str, tuple[Any, Any]] = self.config.module_spaces(self.spec, has_probe)
+        return spaces
 
     def assert_healthy(self) -> None:
         """There is an environment and a module."""
@@ -133,9 +136,10 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         """
         explore = self.config.explore if explore is None else explore
         sigma = self.config.sigma[-1] if explore else 0.0
-        batches, steps = [], 0
+        batches: list[MultiAgentBatch] = []
+        steps = 0
         while not batches or steps < (num_timesteps or 0):
-            seed = (self._seed or 0, self._calls)
+            seed = (self._seed or 0, 0, self._calls)  # training's requests name stages from 1
             self._calls += 1
             columns = self.collect(num_episodes or self.num_envs, seed, sigma).columns
             steps += len(columns["action"])
@@ -327,8 +331,13 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         """Take over weights (unless they are older than those held) and counts."""
         if COMPONENT_RL_MODULE in state:
             number = state.get(WEIGHTS_SEQ_NO, 0)
-            if number == 0 or number > self._weights_seq_no:
-                self.module.set_state(state[COMPONENT_RL_MODULE])
+            # The same number again is no repeat: a new stage begins without an update.
+            if number == 0 or number >= self._weights_seq_no:
+                weights = state[COMPONENT_RL_MODULE]
+                # RLlib puts the weights for many runners into the object store once.
+                self.module.set_state(
+                    ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
+                )
             self._weights_seq_no = max(number, self._weights_seq_no)
         if NUM_ENV_STEPS_SAMPLED_LIFETIME in state:
             self.num_env_steps_sampled_lifetime = state[NUM_ENV_STEPS_SAMPLED_LIFETIME]

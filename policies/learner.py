@@ -79,26 +79,39 @@ class MADDPGLearner(TorchLearner):
 
     def _uncompiled_update(self, batch: dict[str, Any], **kwargs: Any) -> tuple[Any, Any, Any]:
         """Work off the stack of minibatches in `batch`."""
-        config = self.config
-        team = self._team = self._team or self._make_team()
+        config, stage, team = self.config, self.stage, self.team()
         rule = UpdateRule(config.gamma, config.tau, config.actor_step == "joint")
         columns = {name: batch[CRITIC][name] for name in config.replay_columns()}
         size = config.minibatch_size // max(1, config.num_learners)
-        count = len(columns["action"]) // size
         reduce = self._average_gradients if config.num_learners > 1 else None
+        rates = (
+            (team.actor_optimizer, _of_stage(config.actor_lr, stage)),
+            (team.critic_optimizer, _of_stage(config.critic_lr, stage)),
+        )
+        updates = config.plan(stage).updates
         losses = []
-        for i in range(count):
-            self._set_rates()
-            rows = slice(i * size, (i + 1) * size)
-            minibatch = {name: column[rows] for name, column in columns.items()}
+        for start in range(0, len(columns["action"]), size):
+            decay = 1.0
+            if config.lr_decay == "cosine":
+                decay = cosine_decay(self._updates / max(1, updates))
+            for optimizer, rate in rates:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * decay
+            minibatch = {name: column[start : start + size] for name, column in columns.items()}
             losses.append(torch.stack(team.update(minibatch, rule, reduce)))
             self._updates += 1
         mean = torch.stack(losses).mean(0)
-        return {}, {CRITIC: mean[0], actor_id(self.stage): mean[1]}, {}
+        return {}, {CRITIC: mean[0], actor_id(stage): mean[1]}, {}
 
     def compute_loss_for_module(self, **kwargs: Any) -> Tensor:
         """Not used: MADDPG's losses see several modules, so `_uncompiled_update` holds them."""
         raise NotImplementedError("MADDPG has no loss of a single module")
+
+    def team(self) -> Team:
+        """The networks of the active stage with their optimizers."""
+        if self._team is None:
+            self._team = self._make_team()
+        return self._team
 
     def _make_team(self) -> Team:
         actor = self.module[actor_id(self.stage)].unwrapped()
@@ -114,18 +127,6 @@ class MADDPGLearner(TorchLearner):
             own=own_columns(spec).to(self._device),
             updates=self._updates,
         )
-
-    def _set_rates(self) -> None:
-        config = self.config
-        progress = self._updates / max(1, config.stage_updates(self.stage))
-        factor = cosine_decay(progress) if config.lr_decay == "cosine" else 1.0
-        for module_id, rates in (
-            (actor_id(self.stage), config.actor_lr),
-            (CRITIC, config.critic_lr),
-        ):
-            rate = rates[min(self.stage, len(rates)) - 1]
-            for group in self._optimizer(module_id).param_groups:
-                group["lr"] = rate * factor
 
     def _average_gradients(self, gradients: list[Tensor]) -> None:
         flat = torch.cat([g.reshape(-1) for g in gradients])
@@ -152,3 +153,8 @@ class MADDPGLearner(TorchLearner):
         super().set_state(state)
         self._updates = state.get(UPDATES, self._updates)
         self._team = None
+
+
+def _of_stage(rates: list[float], stage: int) -> float:
+    """The rate of a stage; the last one serves all later stages."""
+    return rates[min(stage, len(rates)) - 1]

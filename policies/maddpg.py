@@ -39,7 +39,7 @@ from policies.rl_modules import CRITIC, ActorModule, actor_id, actor_spec, criti
 from policies.stages import StagePlan
 
 VALIDATION_TIMER = "validation_timer"
-MINIBATCHES_PER_CALL = 25  # stacked in one call of the learner, whose fixed cost they share
+MINIBATCHES_PER_CALL = 50  # stacked in one call of the learner, whose fixed cost they share
 
 
 class MADDPGConfig(AlgorithmConfig):
@@ -285,10 +285,6 @@ class MADDPGConfig(AlgorithmConfig):
             collect_share=self.collect_share,
         )
 
-    def stage_updates(self, stage: int) -> int:
-        """Updates of a stage, counted from 1."""
-        return self.plan(stage).updates
-
     def replay_columns(self) -> tuple[str, ...]:
         """The columns of a joint row."""
         columns = ("inputs", "action", "reward")
@@ -392,7 +388,7 @@ class MADDPG(Algorithm):
         self._progress: dict[str, Any] = _fresh_stage(1)
         self._history: list[dict[str, Any]] = []  # one entry per stage that has ended
         self._finished = False
-        self._replay = self._make_replay(1)
+        self.replay = self._make_replay(1)
 
     def _make_replay(self, stage: int) -> JointReplay:
         inputs = sum(map(len, self.spec.actor_inputs(stage)))
@@ -450,7 +446,7 @@ class MADDPG(Algorithm):
             if not rollouts:
                 break  # every remote runner failed; RLlib restarts them before the next step
             for rollout in rollouts:
-                self._replay.add(rollout.columns)
+                self.replay.add(rollout.columns)
                 progress["episodes"] += len(rollout.returns)
                 progress["env_steps"] += len(rollout.columns["action"])
                 progress["probes"] += rollout.probes
@@ -464,9 +460,11 @@ class MADDPG(Algorithm):
             results = [_Request(episodes, seed, request)(group.local_env_runner)]
         else:
             healthy = group.healthy_worker_ids()[:episodes]
+            if not healthy:
+                return []
             calls = [
                 _Request(share, (*seed, i), request)
-                for i, share in enumerate(_split(episodes, max(1, len(healthy))))
+                for i, share in enumerate(_split(episodes, len(healthy)))
             ]
             results = group.foreach_env_runner(
                 calls, remote_worker_ids=healthy, local_env_runner=False
@@ -477,21 +475,26 @@ class MADDPG(Algorithm):
     def _update(self, plan: StagePlan) -> None:
         """The next `updates_per_iteration` updates, or what the stage has left of them."""
         progress, config = self._progress, self.config
-        if config.whiten_inputs and progress["updates"] == 0 and len(self._replay):
-            sample = self._replay.column("inputs").copy()
+        if not len(self.replay):
+            return
+        if config.whiten_inputs and progress["updates"] == 0:
+            sample = self.replay.column("inputs").copy()
             self.learner_group.foreach_learner(lambda learner: learner.fit_inputs(sample))
         left = min(config.updates_per_iteration, plan.updates - progress["updates"])
-        while left > 0 and len(self._replay):
+        while left > 0:
             count = min(left, MINIBATCHES_PER_CALL)
-            rng = np.random.default_rng(
-                (config.seed or 0, progress["stage"], progress["updates"], 1)
-            )
-            rows = self._replay.sample(rng, count * config.minibatch_size)
-            batch = MultiAgentBatch({CRITIC: SampleBatch(rows)}, env_steps=len(rows["action"]))
-            results = self.learner_group.update(batch=batch)
-            self.metrics.aggregate(results, key=LEARNER_RESULTS)
-            progress["updates"] += count
+            self.update(count)
             left -= count
+
+    def update(self, count: int) -> None:
+        """Do `count` updates of the active stage in one call of the learners."""
+        progress, config = self._progress, self.config
+        rng = np.random.default_rng((config.seed or 0, progress["stage"], progress["updates"], 1))
+        rows = self.replay.sample(rng, count * config.minibatch_size)
+        batch = MultiAgentBatch({CRITIC: SampleBatch(rows)}, env_steps=len(rows["action"]))
+        results = self.learner_group.update(batch=batch)
+        self.metrics.aggregate(results, key=LEARNER_RESULTS)
+        progress["updates"] += count
 
     def _sync(self, modules: list[str]) -> None:
         """Bring weights of these modules to all runners."""
@@ -550,7 +553,7 @@ class MADDPG(Algorithm):
         self.learner_group.foreach_learner(lambda learner: learner.begin_stage(stage + 1, best))
         self._sync([actor_id(stage), actor_id(stage + 1)])
         self._progress = _fresh_stage(stage + 1)
-        self._replay = self._make_replay(stage + 1)
+        self.replay = self._make_replay(stage + 1)
 
     def step(self) -> ResultDict:
         """One iteration; RLlib's results, and where the stages stand."""
@@ -620,7 +623,7 @@ class MADDPG(Algorithm):
             "progress": dict(self._progress),
             "history": list(self._history),
             "finished": self._finished,
-            "replay": self._replay.get_state(),
+            "replay": self.replay.get_state(),
         }
         return state
 
@@ -632,8 +635,8 @@ class MADDPG(Algorithm):
             self._progress = dict(own["progress"])
             self._history = list(own["history"])
             self._finished = own["finished"]
-            self._replay = self._make_replay(self._progress["stage"])
-            self._replay.set_state(own["replay"])
+            self.replay = self._make_replay(self._progress["stage"])
+            self.replay.set_state(own["replay"])
 
 
 class _Request:

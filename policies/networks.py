@@ -124,12 +124,12 @@ class TeamActor(nn.Module):
         self.second = StackedLinear(m, width, width)
         self.last = StackedLinear(m, width, fan_out)
         if kind == "paper":
-            self.norms = nn.ModuleList([StackedLayerNorm(m, width), StackedLayerNorm(m, width)])
+            self.norm1, self.norm2 = StackedLayerNorm(m, width), StackedLayerNorm(m, width)
         else:
             self.skip = nn.Parameter(torch.zeros(m, fan_in, fan_out))
             with torch.no_grad():
-                self.last.weight *= 0.1
-                self.last.bias *= 0.1
+                self.last.weight.mul_(0.1)
+                self.last.bias.mul_(0.1)
 
     @property
     def residual(self) -> bool:
@@ -147,8 +147,8 @@ class TeamActor(nn.Module):
         """
         x = torch.baddbmm(self.input_shift, self.gather(inputs), self.input_map)
         if self.kind == "paper":
-            h = F.relu(self.norms[0](self.first(x)))
-            h = F.relu(self.norms[1](self.second(h)))
+            h = F.relu(self.norm1(self.first(x)))
+            h = F.relu(self.norm2(self.second(h)))
             return torch.tanh(self._joint(self.last(h)))
         h = F.silu(self.second(F.silu(self.first(x))))
         y = self._joint(torch.baddbmm(self.last(h), x, self.skip))
@@ -217,9 +217,9 @@ class TeamActor(nn.Module):
             "last.bias": self.last.bias[agent, 0, :n_out],
         }
         if self.kind == "paper":
-            for i, norm in enumerate(self.norms, start=1):
-                arrays[f"norm{i}.weight"] = norm.weight[agent, 0]
-                arrays[f"norm{i}.bias"] = norm.bias[agent, 0]
+            for name, norm in (("norm1", self.norm1), ("norm2", self.norm2)):
+                arrays[f"{name}.weight"] = norm.weight[agent, 0]
+                arrays[f"{name}.bias"] = norm.bias[agent, 0]
         else:
             arrays["skip.weight"] = self.skip[agent, :, :n_out]
         return {name: np.ascontiguousarray(a.detach().cpu().numpy()) for name, a in arrays.items()}
@@ -249,7 +249,7 @@ class Critics(nn.Module):
         if kind == "paper":
             self.first = StackedLinear(n, s, width)
             self.second = StackedLinear(n, width + a, width)
-            self.norms = nn.ModuleList([StackedLayerNorm(n, width), StackedLayerNorm(n, width)])
+            self.norm1, self.norm2 = StackedLayerNorm(n, width), StackedLayerNorm(n, width)
         else:
             self.quadratic = StackedLinear(n, s + a, rows)
             self.first = StackedLinear(n, s + a, width)
@@ -273,9 +273,12 @@ class Critics(nn.Module):
             value: Tensor = self(state.reshape(e * b, -1), action.reshape(1, e * b, -1))
             return value.view(e, b)
         if self.kind == "paper":
-            h = F.relu(self.norms[0](self.first(state)))
-            h = F.relu(self.norms[1](self.second(torch.cat([h, action], -1))))
-            return self.last(h).squeeze(-1)
+            h = F.relu(self.norm1(self.first(state)))
+            h = F.relu(self.norm2(self.second(torch.cat([h, action], -1))))
+            score: Tensor = self.last(h).squeeze(-1)
+            return score
         z = torch.cat([state, action], -1)
         h = F.silu(self.second(F.silu(self.first(z))))
-        return self.last(h).squeeze(-1) - self.quadratic(z).square().sum(-1)
+        residual: Tensor = self.last(h).squeeze(-1)
+        quadratic: Tensor = self.quadratic(z).square().sum(-1)
+        return residual - quadratic

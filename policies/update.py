@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +52,11 @@ class Team:
     own: Tensor  # (m, 1, A) bool
     updates: int = 0
 
+    def __post_init__(self) -> None:
+        # Walking through modules for their parameters would cost a tenth of an update.
+        self._actor, self._target_actor = _Tensors(self.actor), _Tensors(self.target_actor)
+        self._critic, self._target_critic = _Tensors(self.critic), _Tensors(self.target_critic)
+
     def update(
         self, batch: dict[str, Tensor], rule: UpdateRule, reduce: Reduce | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -79,45 +84,47 @@ class Team:
             terminated = batch["terminated"][:, 0]
             target = losses.td_target(target, rule.gamma, terminated, next_value)
         critic_loss = losses.critic_loss(self.critic(state, action.expand(n, -1, -1)), target)
-        _descend(critic_loss, self.critic, self.critic_optimizer, reduce)
+        _descend(critic_loss, self._critic, self.critic_optimizer, reduce)
 
         judged = losses.actor_actions(
             self.actor(inputs), action, self.own, joint=rule.joint_actor_step, n=n
         )
         actor_loss = losses.actor_loss(self.critic(state, judged))
-        _descend(actor_loss, self.actor, self.actor_optimizer, reduce)
+        _descend(actor_loss, self._actor, self.actor_optimizer, reduce)
 
         self.updates += 1
         # Early on the average forgets faster, so that the initial weights leave no trace.
-        polyak(self.target_actor, self.actor, max(rule.tau, 1.0 / (self.updates + 1)))
+        polyak(self._target_actor, self._actor, max(rule.tau, 1.0 / (self.updates + 1)))
         if rule.gamma > 0.0:
-            polyak(self.target_critic, self.critic, rule.tau)
+            polyak(self._target_critic, self._critic, rule.tau)
         return critic_loss.detach(), actor_loss.detach()
 
 
+class _Tensors:
+    """A network's parameters, with what they hold as plain tensors that share memory."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters = list(module.parameters())
+        self.data = [parameter.data for parameter in self.parameters]
+
+
 def _descend(
-    loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer, reduce: Reduce | None
+    loss: Tensor, network: _Tensors, optimizer: torch.optim.Optimizer, reduce: Reduce | None
 ) -> None:
-    """One optimizer step of `module` alone: no gradient reaches other networks in the graph."""
-    parameters = list(module.parameters())
-    gradients = list(torch.autograd.grad(loss, parameters))
+    """One optimizer step of one network: no gradient reaches others in the graph."""
+    gradients = list(torch.autograd.grad(loss, network.parameters))
     if reduce is not None:
         reduce(gradients)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
+    for parameter, gradient in zip(network.parameters, gradients, strict=True):
         parameter.grad = gradient
     optimizer.step()
 
 
-def polyak(target: nn.Module, source: nn.Module, tau: float) -> None:
+def polyak(target: _Tensors, source: _Tensors, tau: float) -> None:
     """target <- tau source + (1 - tau) target, over all parameters."""
-    with torch.no_grad():
-        torch._foreach_lerp_(_tensors(target.parameters()), _tensors(source.parameters()), tau)
+    torch._foreach_lerp_(target.data, source.data, tau)
 
 
 def copy_weights(target: nn.Module, source: nn.Module) -> None:
     """Set a network equal to another one, buffers included."""
     target.load_state_dict(source.state_dict())
-
-
-def _tensors(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    return [p.data for p in parameters]

@@ -85,7 +85,8 @@ class CopiesEnv:
 
     def reset(self, mask: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """Reset the copies of `mask` (all if None); the joint state (B, S)."""
-        for lane in range(self.num_envs) if mask is None else np.flatnonzero(mask):
+        lanes = range(self.num_envs) if mask is None else np.flatnonzero(mask).tolist()
+        for lane in lanes:
             observations, _ = self._envs[lane].reset(seed=self._seeds[lane])
             self._seeds[lane] = None
             self._write(lane, observations)

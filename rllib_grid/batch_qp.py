@@ -130,7 +130,8 @@ class BatchQP:
                 model.update(None, f[i], None, high[i], low[i])
             answer, _, flags[i], info = model.solve()
             if flags[i] == _OPTIMAL:
-                x[i], multipliers[i] = answer, info["lam"]
+                np.clip(answer, -1.0, 1.0, out=x[i])  # a rounding error beyond a limit is beyond it
+                multipliers[i] = info["lam"]
         return x, multipliers, flags
 
     def _residual(self, f: Array, low: Array, high: Array, x: Array, multipliers: Array) -> Array:

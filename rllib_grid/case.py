@@ -39,7 +39,9 @@ class Case:
         v_min_pu, v_max_pu: bounds on the voltage of every bus.
         demand: law of base demand; a law's `to_dict()` will do.
         penalty_kw_per_pu: price, in the reward, of voltage outside the bounds.
-        agent_reward: "shared" gives every agent the same reward, "local" each its own.
+        agent_reward: "shared" gives every agent the same reward; "local" the loss with the costs
+            and penalty of its own buses only. Without discount, and where no bus of another
+            agent violates its bounds, both have the same gradient in the agent's action.
         horizon: time steps T of a trajectory; demand is drawn anew at each.
 
     Raises:
@@ -71,6 +73,9 @@ class Case:
             put(self, "feeder", Feeder.from_dict(self.feeder))
         if isinstance(self.demand, Mapping):
             put(self, "demand", demand_from_dict(self.demand))
+        for name, value, kind in (("feeder", self.feeder, Feeder), ("demand", self.demand, Demand)):
+            if not isinstance(value, kind):
+                raise GridError(f"{name} is {value!r}, must be a {kind.__name__} or its to_dict()")
         n = self.feeder.num_buses
         put(self, "groups", _checked_groups(self.groups, n))
         put(self, "demand", self.demand.sized(n))

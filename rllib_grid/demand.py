@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,6 +19,7 @@ from rllib_grid.states import load_states
 Floats = NDArray[np.floating[Any]]
 
 
+@runtime_checkable
 class Demand(Protocol):
     """What a case asks of a law of (p_base, q_base)."""
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rllib_grid.checks import Array, known, number
+from rllib_grid.checks import Array, known, number, per_bus, whole
 from rllib_grid.errors import FeederError
 
 IEEE13_CSV = Path(__file__).parent / "data" / "ieee13_single_phase.csv"
@@ -47,18 +47,20 @@ class Feeder:
 
     def __post_init__(self) -> None:
         n = len(self.parent)
-        _check_tree(self.parent, self.r_ohm, self.x_ohm)
-        number("v_base_kv", self.v_base_kv, above=0)
-        known("loss_q_from", self.loss_q_from, ("r", "x"))
         names = tuple(self.bus_names) or tuple(str(bus) for bus in range(1, n + 1))
         if len(names) != n:
             raise FeederError(f"bus_names has {len(names)} names, must have one per bus: {n}")
+        known("loss_q_from", self.loss_q_from, ("r", "x"))
         put = object.__setattr__  # the dataclass is frozen; here it is still being made
-        put(self, "parent", tuple(int(p) for p in self.parent))
-        put(self, "r_ohm", _read_only(np.array(self.r_ohm, np.float64)))
-        put(self, "x_ohm", _read_only(np.array(self.x_ohm, np.float64)))
-        put(self, "v_base_kv", float(self.v_base_kv))
         put(self, "bus_names", names)
+        put(self, "v_base_kv", number("v_base_kv", self.v_base_kv, above=0))
+        put(self, "parent", tuple(whole("parent", bus, at_least=0) for bus in self.parent))
+        for name in ("r_ohm", "x_ohm"):
+            values = getattr(self, name)
+            if np.shape(values) != (n,):
+                raise FeederError(f"{name} has shape {np.shape(values)}, must be ({n},)")
+            put(self, name, per_bus(name, values, n))
+        _check_tree(self.parent, self.r_ohm, self.x_ohm)
 
     @property
     def num_buses(self) -> int:
@@ -182,6 +184,8 @@ class Feeder:
                     rows[bus], lines[bus] = row, reader.line_num
         except OSError as error:
             raise FeederError(f"cannot read feeder {path}: {error.strerror}") from None
+        except (UnicodeDecodeError, csv.Error):
+            raise FeederError(f"cannot read feeder {path}: not a .csv file of text") from None
 
         def where(bus: int) -> str:
             return f"line {lines[bus]} of {path.name}"
@@ -229,9 +233,6 @@ def _check_tree(
 
     if n == 0:
         raise FeederError("the feeder has no branch, must have at least one")
-    for label, ohms in (("r_ohm", r_ohm), ("x_ohm", x_ohm)):
-        if np.shape(ohms) != (n,):
-            raise FeederError(f"{label} has shape {np.shape(ohms)}, must be ({n},), one per bus")
     for bus, (p, r, x) in enumerate(zip(parent, r_ohm, x_ohm, strict=True), start=1):
         if not 0 <= p <= n:
             raise FeederError(

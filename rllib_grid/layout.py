@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rllib_grid.checks import Array, batch
+from rllib_grid.checks import Array, batch, known
 
 Float32 = NDArray[np.float32]
 
@@ -136,6 +136,7 @@ class Layout:
             {"buses": [...], "state": [...], "observation": [...], "action": [...]}; one
             {"name", "offset", "scale"} for every number, actions also "low" and "high".
         """
+        known("agent", agent, self.agents)
         group = self.groups[self.agents.index(agent)]
 
         def entries(name: str, scale: Array) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ def load_states(path: str | Path, num_buses: int | None = None) -> tuple[Array, 
         raise GridError(f"{path}: {error}") from None
     except OSError as error:
         raise GridError(f"cannot read states {path}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise GridError(f"cannot read states {path}: not a .csv file of text") from None
     return p_kw, q_kvar
 
 
@@ -77,7 +80,7 @@ def _load_npz(path: Path) -> tuple[Array, Array]:
             if sorted(names) != ["p_base_kw", "q_base_kvar"]:
                 raise GridError(f"holds {', '.join(names)}, must hold p_base_kw and q_base_kvar")
             return file["p_base_kw"], file["q_base_kvar"]
-    except (ValueError, EOFError, AttributeError) as error:
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, GridError):
             raise
         raise GridError("not a .npz file of numbers") from None
@@ -88,6 +91,8 @@ def _load_csv(path: Path) -> tuple[Array, Array]:
         reader = csv.reader(file)
         header = [name.strip() for name in next(reader, [])]
         n = sum(name.startswith("p_base_kw_") for name in header)
+        if n == 0:
+            raise GridError("has no column p_base_kw_1, must have p_base_kw_1..n")
         wanted = _columns("p_base_kw", n) + _columns("q_base_kvar", n)
         for name in header:
             if name not in wanted:
@@ -100,7 +105,7 @@ def _load_csv(path: Path) -> tuple[Array, Array]:
                     f"column {name!r} is there {header.count(name)} times, must be once"
                 )
         rows = []
-        for row in reader:
+        for row in filter(None, reader):  # blank lines are no rows
             try:
                 rows.append([float(text) for text in row])
             except ValueError:

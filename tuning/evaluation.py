@@ -14,12 +14,10 @@ from tuning.errors import CommandError
 from tuning.statistics import Floats, cdf, histogram, mean_ci95, reward_error
 
 TEST_STATES = 10_000
-VALIDATION_STATES = 2_000
 VIOLATION_TOLERANCE_PU = 1e-5
 
-# Streams of their own: two fixed keys of 128 bits that no --seed can reach.
+# A stream of its own: a fixed key of 128 bits that no --seed can reach.
 _TEST_KEY = 0x5E1F0B6C2A9D47839C04E7F1A2B8D365
-_VALIDATION_KEY = 0xC3D2A7904F61B85E1D7A9036E42BF8C1
 
 
 class Controller(Protocol):
@@ -105,19 +103,7 @@ def test_states(case: Case, n: int = TEST_STATES) -> tuple[Floats, Floats]:
     Returns:
         ``p_base_kw``, ``q_base_kvar``, each (n, buses).
     """
-    return _draw(case, n, _TEST_KEY)
-
-
-def validation_states(case: Case, n: int = VALIDATION_STATES) -> tuple[Floats, Floats]:
-    """Draw the states that models are selected on: a second fixed stream, never the test states.
-
-    Args and returns as `test_states`.
-    """
-    return _draw(case, n, _VALIDATION_KEY)
-
-
-def _draw(case: Case, n: int, key: int) -> tuple[Floats, Floats]:
-    rng = np.random.default_rng(np.random.SeedSequence(key))
+    rng = np.random.default_rng(np.random.SeedSequence(_TEST_KEY))
     p_base_kw, q_base_kvar = case.demand.sample(rng, n)
     return p_base_kw.astype(np.float64), q_base_kvar.astype(np.float64)
 

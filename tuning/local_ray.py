@@ -28,7 +28,7 @@ def prepare_environment() -> None:
 
 @contextmanager
 def local_ray(num_cpus: int) -> Iterator[None]:
-    """Start Ray in this process's name, and end it with the block.
+    """Start Ray for this process, and end it with the block; a running one is used as it is.
 
     Ray listens on all interfaces of the machine; a token that only this process and its children
     know guards it.
@@ -40,6 +40,9 @@ def local_ray(num_cpus: int) -> Iterator[None]:
     import ray
 
     quiet_rllib()
+    if ray.is_initialized():  # somebody else's, who will also end it
+        yield
+        return
     ray.init(
         address="local",
         num_cpus=max(num_cpus, os.cpu_count() or 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ _STAGE_COLOURS = ("#8a8f98", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f0
 _FILE_WIDTH = 120  # columns, where the output is no terminal
 _GREY = "#5f6670"
 _SHORTEST_AXIS = 0.05  # PER, so that a near-perfect stage is not blown up
+_MOST_BINS = 200
+_FEW_POINTS = 12  # fewer are marked one by one
 _SHOWN_SHARE = 1e-3  # bins with fewer of the states are left out of the picture
 
 
@@ -166,20 +168,17 @@ def _save(path: Path, draw_on: Callable[[Axes], None]) -> None:
 
 def _draw_histogram(axes: Axes, report: Entry) -> None:
     """Draw the PER histogram of every stage over one another, as the paper's Figure 3a."""
-    left, right = 0.0, 0.0
-    for entry in report["stages"]:
-        edges, counts = entry["per_histogram"]["edges"], entry["per_histogram"]["counts"]
-        share = [count / max(1, entry["states"]) for count in counts]
+    edges, shares = _shares(report["stages"])
+    filled = [i for share in shares for i, height in enumerate(share) if height > _SHOWN_SHARE]
+    for entry, share in zip(report["stages"], shares, strict=True):
         colour = _colour(entry["stage"])
         label = f"stage {entry['stage']}, mean {_number(entry['per_mean'], 100)} %"
         axes.stairs(share, edges, fill=True, color=colour, alpha=0.35)
         axes.stairs(share, edges, color=colour, linewidth=1.5, label=label)
-        filled = [i for i, height in enumerate(share) if height > _SHOWN_SHARE]
-        if filled:
-            left, right = min(left, edges[filled[0]]), max(right, edges[filled[-1] + 1])
     axes.set_yscale("log")
     axes.set_ylim(bottom=_SHOWN_SHARE)
-    axes.set_xlim(left, max(right, _SHORTEST_AXIS))
+    left, right = (edges[min(filled)], edges[max(filled) + 1]) if filled else (0.0, 1.0)
+    axes.set_xlim(min(left, 0.0), max(right, _SHORTEST_AXIS))
     _in_per_cent(axes.xaxis)
     _in_per_cent(axes.yaxis)
     width = 100 * (edges[1] - edges[0])
@@ -187,6 +186,23 @@ def _draw_histogram(axes: Axes, report: Entry) -> None:
     axes.set_ylabel(f"share of test states per {width:g} % of PER [%]")
     axes.set_title(_title(report), loc="left", fontsize=10)
     axes.legend(frameon=False)
+
+
+def _shares(stages: Sequence[Entry]) -> tuple[list[float], list[list[float]]]:
+    """Return the edges, and per stage the share of its states in each bin.
+
+    Bins are as fine as the report's, or wider where that would be more than `_MOST_BINS`.
+    """
+    edges = stages[0]["per_histogram"]["edges"]
+    counts = [entry["per_histogram"]["counts"] for entry in stages]
+    used = [i for i, bins in enumerate(zip(*counts, strict=True)) if any(bins)] or [0]
+    step = next((s for s in (1, 2, 5) if used[-1] - used[0] < s * _MOST_BINS), 10)
+    starts = range(0, len(edges) - 1, step)
+    shares = [
+        [sum(bins[i : i + step]) / max(1, entry["states"]) for i in starts]
+        for entry, bins in zip(stages, counts, strict=True)
+    ]
+    return [*(edges[i] for i in starts), edges[-1]], shares
 
 
 def _draw_curve(axes: Axes, report: Entry) -> None:
@@ -200,7 +216,10 @@ def _draw_curve(axes: Axes, report: Entry) -> None:
         points = [p for p in points if p["validation_per"] is not None]
         x = [p["episodes"] for p in points]
         y = [p["validation_per"] for p in points]
-        axes.plot(x, y, color=colour, linewidth=1.8, label=f"stage {stage}")
+        marker = "o" if len(points) < _FEW_POINTS else None
+        axes.plot(
+            x, y, color=colour, linewidth=1.8, marker=marker, markersize=4, label=f"stage {stage}"
+        )
         if before:
             axes.axvline(before, color=_GREY, linewidth=1.0, linestyle=(0, (4, 3)))
         before += entry["episodes"]
@@ -242,10 +261,14 @@ def _levels(report: Entry) -> list[tuple[float, str, str]]:
 
 
 def _in_per_cent(axis: Axis) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """Label fractions in per cent; on a logarithmic axis also the 2 and 5 of each decade."""
+    from matplotlib.ticker import FuncFormatter
+
+    def minor(value: float, _: int | None) -> str:
+        return f"{100 * value:g}" if f"{value:e}"[0] in "25" else ""
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(FuncFormatter(minor))
 
 
 def _colour(stage: int) -> str:

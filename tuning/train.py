@@ -30,7 +30,7 @@ def run_training(args: TrainArgs) -> None:
         args: As returned by `train_args.check`.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, once a checkpoint is written; says how to go on.
+        KeyboardInterrupt: After Ctrl-C; says how to go on from the last checkpoint.
     """
     case = make_case(args.case)
     run = _open_run(args, case)
