@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 FORMAT = "policies.controller/1"
+KINDS = ("plain", "paper")
 LAYER_NORM_EPS = 1e-5
 
 Floats = NDArray[np.floating[Any]]
@@ -84,7 +85,8 @@ class Controller:
             ControllerError: on a stage that is not there, a missing or needless prototype or
                 observation, wrong widths or values that are not finite.
         """
-        stage = stage or (1 if prototype is None else self.num_stages)
+        if stage is None:
+            stage = 1 if prototype is None else self.num_stages
         if not 1 <= stage <= self.num_stages:
             raise ControllerError(f"{self.agent}: stage {stage} is not in 1..{self.num_stages}")
         if (stage == 1) != (prototype is None) or (stage == 1) != (observation is None):
@@ -96,6 +98,11 @@ class Controller:
         if prototype is not None and observation is not None:
             scaled.append(self._scaled("action", prototype, self._action))
             scaled.append(self._scaled("observation", observation, self._observation))
+        if len({part.shape[:-1] for part in scaled}) > 1:
+            raise ControllerError(
+                f"{self.agent}: state, prototype and observation have batch shapes "
+                f"{[part.shape[:-1] for part in scaled]}, must be equal"
+            )
         x = np.concatenate(scaled, axis=-1).astype(np.float32)
         residual = scaled[1].astype(np.float32) if stage > 1 else None
         y = _forward(self.kinds[stage - 1], self.weights[stage - 1], x, residual)
@@ -233,6 +240,30 @@ def load_controller(path: str | Path) -> Controller:
         for key, array in arrays.items():
             stage, name = key.split(".", 1)
             weights[int(stage.removeprefix("stage")) - 1][name] = array
-        return Controller(text["agent"], text["signature"], text["kinds"], weights)
+        controller = Controller(text["agent"], text["signature"], text["kinds"], weights)
+        _try_out(controller)
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError) as error:
         raise ControllerError(f"{path}: the description is damaged ({error!r})") from error
+    if controller.agent != path.stem:
+        raise ControllerError(
+            f"{path} is of agent {controller.agent!r}: give the files their agent's name back"
+        )
+    return controller
+
+
+def _try_out(controller: Controller) -> None:
+    """Act once at every stage, so that parts that do not fit show here, not in service."""
+    if not controller.kinds or set(controller.kinds) - set(KINDS):
+        raise ValueError(f"kinds are {controller.kinds}, each must be one of {KINDS}")
+    middle = {
+        part: np.array([entry["offset"] for entry in controller.signature[part]], np.float64)
+        for part in ("state", "action", "observation")
+    }
+    for stage in range(1, controller.num_stages + 1):
+        prototype, observation = (
+            (None, None) if stage == 1 else (middle["action"], middle["observation"])
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            action = controller.act(middle["state"], prototype, observation, stage)
+        if action.shape != middle["action"].shape or not np.isfinite(action).all():
+            raise ValueError(f"its action at stage {stage} is {action}")

@@ -193,6 +193,8 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         env = self.lanes(lanes)
         env.reseed(seed)
         keep_next = self.config.gamma > 0.0
+        literal = self.config.target_input == "literal" and self.stage > 1
+        reuse = keep_next and not literal  # next inputs are the next row's inputs
         out = Rollout({})
         rows: list[Columns] = []
         live = np.ones(lanes, np.bool_)
@@ -211,7 +213,7 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
             }
             if keep_next:
                 # The final state of a trajectory is probed too, before its lane is reset.
-                if self.config.target_input == "literal" and self.stage > 1:
+                if literal:
                     next_inputs = np.concatenate([step.next_state, action, step.obs], axis=1)
                 else:
                     next_inputs = self._inputs(env, step.next_state)
@@ -233,8 +235,10 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
                 if on_reset is not None:
                     on_reset(done)
                 inputs = self._inputs(env, env.reset(done))
-                out.probes += self._probes(restarted)
-            elif keep_next and self.config.target_input != "literal":
+                if reuse:
+                    inputs = np.where(done[:, None], inputs, next_inputs)
+                out.probes += self._probes(restarted if reuse else int(live.sum()))
+            elif reuse:
                 inputs = next_inputs
             else:
                 inputs = self._inputs(env, step.next_state)

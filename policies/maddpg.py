@@ -92,7 +92,7 @@ class MADDPGConfig(AlgorithmConfig):
         self.replay_capacity = 100_000
         # Exploration.
         self.noise = "gaussian"
-        self.sigma: list[float] = [0.3, 0.1]
+        self.sigma: list[float] = [0.3]
 
     def training(
         self,
@@ -252,7 +252,8 @@ class MADDPGConfig(AlgorithmConfig):
                 raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of {allowed}")
         checks = {
             "num_stages": self.num_stages >= 1,
-            "episodes": len(self.episodes) in (1, self.num_stages) and min(self.episodes) > 0,
+            "episodes": len(self.episodes) in (1, self.num_stages)
+            and min(self.episodes, default=0) > 0,
             "updates_per_episode": self.updates_per_episode >= 0,
             "warmup_episodes": self.warmup_episodes >= 1,
             "collect_share": 0 < self.collect_share <= 1,
@@ -260,11 +261,18 @@ class MADDPGConfig(AlgorithmConfig):
             "validation_episodes": self.validation_episodes >= 1,
             "gamma": 0 <= self.gamma < 1,
             "tau": 0 < self.tau <= 1,
-            "actor_lr": min(self.actor_lr) > 0,
-            "critic_lr": min(self.critic_lr) > 0,
+            "actor_width": self.actor_width >= 1,
+            "critic_width": self.critic_width >= 1,
+            "critic_rows": self.critic_rows >= 1,
+            "whiten_floor": self.whiten_floor > 0,
+            "actor_lr": min(self.actor_lr, default=0) > 0,
+            "critic_lr": min(self.critic_lr, default=0) > 0,
             "reward_scale": self.reward_scale > 0,
             "sigma": len(self.sigma) in (1, 2) and min(self.sigma) >= 0,
-            "minibatch_size": self.minibatch_size % max(1, self.num_learners) == 0,
+            "minibatch_size": self.minibatch_size >= 1
+            and self.minibatch_size % max(1, self.num_learners) == 0,
+            "replay_capacity": self.replay_capacity >= 1,
+            "seed": (self.seed or 0) >= 0,
         }
         for name, fine in checks.items():
             if not fine:
@@ -545,6 +553,11 @@ class MADDPG(Algorithm):
         stage = ended["stage"]
         self._history.append({k: v for k, v in ended.items() if k != "best"})
         best = ended["best"]
+        if best is None:
+            raise RuntimeError(
+                f"stage {stage} ends without actors to freeze: no validation return was a number; "
+                "training diverged, so lower actor_lr and critic_lr, or reward_scale"
+            )
         if stage == self.config.num_stages:
             self.learner_group.foreach_learner(lambda learner: learner.freeze(stage, best))
             self._sync([actor_id(stage)])

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.joint_spec import JointEnv, Slices
+from policies.joint_spec import JointEnv, JointSpec, Slices
 
 
 class JointStep(NamedTuple):
@@ -95,6 +95,7 @@ class CopiesEnv:
     def step(self, action: NDArray[np.float32]) -> JointStep:
         """Step every copy with its row of the joint action (B, A) in [-1, 1]."""
         scaled = self._low + (action + 1.0) * 0.5 * (self._high - self._low)
+        scaled = np.clip(scaled, self._low, self._high)  # rounding may leave the box
         agent_reward = np.zeros((self.num_envs, len(self.agents)), np.float32)
         terminated = np.zeros(self.num_envs, np.bool_)
         truncated = np.zeros(self.num_envs, np.bool_)
@@ -108,6 +109,15 @@ class CopiesEnv:
         none = np.zeros((self.num_envs, 0), np.float32)
         reward = agent_reward.mean(axis=1)
         return JointStep(reward, agent_reward, none, self._state.copy(), terminated, truncated)
+
+    def signature(self, agent: str) -> dict[str, Any]:
+        """What a controller of the agent takes and gives, in the units of the copies' spaces."""
+        signature = JointSpec.of(self).plain_signature(agent)
+        part = self.action_slices[agent]
+        limits = zip(self._low[part].tolist(), self._high[part].tolist(), strict=True)
+        for entry, (low, high) in zip(signature["action"], limits, strict=True):
+            entry.update(offset=(low + high) / 2, scale=(high - low) / 2, low=low, high=high)
+        return signature
 
     def _write(self, lane: int, observations: dict[str, Any]) -> None:
         for agent, part in self.state_slices.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,10 @@ class EvaluateArgs(Arguments):
     states: StatesFile
     out: AnswersFile
     optimum: Annotated[bool, Option("also write optimal_cost_kw and per (a fraction)")] = False
+    meter_error: Annotated[
+        float,
+        Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),
+    ] = 0.0
     stage: Annotated[
         int | None, Option("stage to evaluate, from 1 (default: the last)", metavar="K")
     ] = None
@@ -67,6 +72,8 @@ def evaluate(args: EvaluateArgs) -> None:
     run = load_run(args.run)
     if args.stage is not None and args.stage < 1:
         raise CommandError(f"--stage: {args.stage} is out of bounds, must be >= 1")
+    if not (math.isfinite(args.meter_error) and args.meter_error >= 0):
+        raise CommandError(f"--meter-error: {args.meter_error} is out of bounds, must be >= 0")
     case = run.case()
     if not run.controllers.is_dir():
         raise CommandError(f"{args.run} holds no controllers/ yet; finish its training first")
@@ -78,7 +85,9 @@ def evaluate(args: EvaluateArgs) -> None:
 
     controllers = load_controllers(run.controllers)
     p_base_kw, q_base_kvar = load_states(args.states, case.feeder.num_buses)
-    stages = run_controllers(case, controllers, p_base_kw, q_base_kvar, args.stage)
+    stages = run_controllers(
+        case, controllers, p_base_kw, q_base_kvar, args.stage, args.meter_error
+    )
     actions = stages[-1]
     answers = {
         "p_ctrl_kw": actions.p_ctrl_kw,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tuning.arguments import Arguments, Option
+from tuning.arguments import Arguments, Option, check_case
+from tuning.errors import CommandError
+from tuning.runfolder import check_fresh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +23,19 @@ class BenchArgs(Arguments):
         Path | None,
         Option("folder of bench.json, new or empty (default: a fresh one under runs/)", "DIR"),
     ] = None
+
+
+def check(args: BenchArgs) -> BenchArgs:
+    """Check the options of ``bench`` before anything is measured.
+
+    Raises:
+        CommandError: An unknown case, a value out of bounds, or an ``out`` that holds something.
+    """
+    check_case(args.case)
+    if not (math.isfinite(args.seconds) and args.seconds > 0):
+        raise CommandError(f"--seconds: {args.seconds} is out of bounds, must be > 0")
+    if args.seed < 0:
+        raise CommandError(f"--seed: {args.seed} is out of bounds, must be >= 0")
+    if args.out is not None:
+        check_fresh(args.out)
+    return args

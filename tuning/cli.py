@@ -13,7 +13,9 @@ from typing import Any
 from tuning.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
 from tuning.arguments import Arguments, Parser, add_options, from_namespace
 from tuning.bench_args import BenchArgs
+from tuning.bench_args import check as check_bench
 from tuning.errors import CommandError, did_you_mean
+from tuning.local_ray import prepare_environment
 from tuning.train_args import TrainArgs, check
 
 BAD_INPUT = 2
@@ -37,15 +39,18 @@ class Command:
 
 def _train(args: TrainArgs) -> None:
     checked = check(args)
+    prepare_environment()
     from tuning.train import run_training
 
     run_training(checked)
 
 
 def _bench(args: BenchArgs) -> None:
+    checked = check_bench(args)
+    prepare_environment()
     from tuning.bench import run_bench
 
-    run_bench(args)
+    run_bench(checked)
 
 
 COMMANDS = {

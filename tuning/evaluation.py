@@ -15,8 +15,10 @@ from tuning.statistics import Floats, cdf, histogram, mean_ci95, reward_error
 
 TEST_STATES = 10_000
 VIOLATION_TOLERANCE_PU = 1e-5
+METER_ERRORS_PU = (1e-6, 1e-5, 1e-4, 1e-3)  # standard deviations that reports try
 
 # A stream of its own: a fixed key of 128 bits that no --seed can reach.
+_METER_SEED = 0
 _TEST_KEY = 0x5E1F0B6C2A9D47839C04E7F1A2B8D365
 
 
@@ -126,6 +128,7 @@ def run_controllers(
     p_base_kw: Floats,
     q_base_kvar: Floats,
     num_stages: int | None = None,
+    meter_error_pu: float = 0.0,
 ) -> list[Actions]:
     """Run every stage: act, let each agent measure its own buses, act again on that.
 
@@ -137,6 +140,8 @@ def run_controllers(
         p_base_kw: (N, n).
         q_base_kvar: (N, n).
         num_stages: How many stages to run; all if None.
+        meter_error_pu: Standard deviation of what each meter adds to each reading: independent,
+            normal, of a fixed stream. The voltages returned are the true ones.
 
     Returns:
         The actions of stage 1, 2, ...; all but the last are what the probes do to the feeder.
@@ -148,9 +153,13 @@ def run_controllers(
     if num_stages is not None and not 1 <= num_stages <= stages:
         raise CommandError(f"--stage: {num_stages} is out of bounds, the run has 1..{stages}")
     results: list[Actions] = []
+    meters = np.random.default_rng(_METER_SEED)
     for stage in range(1, (num_stages or stages) + 1):
         p_ctrl_kw = np.zeros_like(p_base_kw)
         q_ctrl_kvar = np.zeros_like(q_base_kvar)
+        if results:
+            error_pu = meter_error_pu * meters.standard_normal(p_base_kw.shape)
+            measured_pu = results[-1].v_pu + error_pu
         for controller in controllers.values():
             own = np.asarray(controller.signature["buses"], dtype=np.intp) - 1
             state = np.concatenate([p_base_kw[:, own], q_base_kvar[:, own]], axis=1)
@@ -159,7 +168,7 @@ def run_controllers(
             else:
                 last = results[-1]
                 prototype = np.concatenate([last.p_ctrl_kw[:, own], last.q_ctrl_kvar[:, own]], 1)
-                action = controller.act(state, prototype, last.v_pu[:, own], stage=stage)
+                action = controller.act(state, prototype, measured_pu[:, own], stage=stage)
             p_ctrl_kw[:, own] = action[:, : own.size]
             q_ctrl_kvar[:, own] = action[:, own.size :]
         results.append(apply(case, p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar))
@@ -251,10 +260,30 @@ class Judge:
         actions = apply(self.case, self.p_base_kw, self.q_base_kvar, p_ctrl_kw, q_ctrl_kvar)
         return judge(self.case, actions, self.optimal_cost_kw)
 
-    def stages(self, controllers: Mapping[str, Controller]) -> list[Judgement]:
-        """Return the figures of every stage, the first one first."""
-        done = run_controllers(self.case, controllers, self.p_base_kw, self.q_base_kvar)
+    def stages(
+        self, controllers: Mapping[str, Controller], meter_error_pu: float = 0.0
+    ) -> list[Judgement]:
+        """Return the figures of every stage, the first one first; see `run_controllers`."""
+        done = run_controllers(
+            self.case,
+            controllers,
+            self.p_base_kw,
+            self.q_base_kvar,
+            meter_error_pu=meter_error_pu,
+        )
         return [judge(self.case, actions, self.optimal_cost_kw) for actions in done]
+
+    def meter_errors(self, controllers: Mapping[str, Controller]) -> dict[str, list[float]]:
+        """Return what errors of the meters do to the mean PER of the last stage.
+
+        Returns:
+            ``meter_error_pu`` (standard deviations) and ``per_mean``, of equal length.
+        """
+        judged = [self.stages(controllers, error)[-1] for error in METER_ERRORS_PU]
+        return {
+            "meter_error_pu": list(METER_ERRORS_PU),
+            "per_mean": [judgement.per_mean for judgement in judged],
+        }
 
     def team_rule(self) -> Judgement:
         """Return the figures of the team-optimal rule, the exact one-stage limit."""

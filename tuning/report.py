@@ -43,6 +43,11 @@ def print_report(report: Entry, console: Console | None = None) -> None:
     if not console.is_terminal:
         console.width = max(console.width, _FILE_WIDTH)
     console.print(report_table(report))
+    meters = report.get("meters")
+    if meters:
+        pairs = zip(meters["meter_error_pu"], meters["per_mean"], strict=True)
+        listed = ", ".join(f"{per:.2%} at {error:.0e} p.u." for error, per in pairs)
+        console.print(f"mean PER of the last stage with meters that err: {listed}", soft_wrap=True)
     speeds = [("environment steps/s", "env_steps_per_s"), ("updates/s", "updates_per_s")]
     shown = [f"{report[key]:,.0f} {name}" for name, key in speeds if report.get(key)]
     if shown:

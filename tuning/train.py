@@ -135,9 +135,10 @@ def _rate(count: float, seconds: float) -> float:
 def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[str, Any]:
     """Judge every stage on the test states, which nothing has seen until now."""
     judge = Judge(case, *test_states(case))
+    controllers = algo.controllers()
     stages = algo.progress()["ended"]
     entries = []
-    for judgement, work in zip(judge.stages(algo.controllers()), stages, strict=True):
+    for judgement, work in zip(judge.stages(controllers), stages, strict=True):
         names = ("stage", "episodes", "probes", "validation_probes", "updates", "wall_s")
         entries.append(judgement.entry(**{name: work[name] for name in names}))
     curve = [
@@ -162,5 +163,6 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
         ),
         **judge.yardsticks(),
         "stages": entries,
+        "meters": judge.meter_errors(controllers) if len(stages) > 1 else None,
         "learning_curve": curve,
     }

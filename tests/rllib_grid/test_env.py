@@ -5,7 +5,6 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 import pytest
-import ray
 from ray.rllib.algorithms.ppo import PPOConfig
 
 from rllib_grid import Case, GridEnv, GridError, JointGridEnv, make_case, save_states
@@ -44,7 +43,7 @@ def test_same_numbers_as_the_batched_environment(tmp_path, name: str, agent_rewa
             assert probed[agent] == pytest.approx(own_obs, rel=1e-6, abs=1e-6)
             assert rewards[agent] == pytest.approx(step.agent_reward[lane, i], rel=1e-6)
             assert infos[agent]["global_reward"] == pytest.approx(step.reward[lane], rel=1e-6)
-            own_v = case.v_head_pu + own_obs * case.obs_scale_pu
+            own_v = case.v_head_pu + np.float64(own_obs) * case.obs_scale_pu
             assert infos[agent]["v_pu"] == pytest.approx(own_v, abs=1e-7)
 
 
@@ -150,16 +149,8 @@ def test_bad_actions() -> None:
         env.step({"agent_0": np.zeros(12), "agent_1": np.full(12, 2.0)})
 
 
-@pytest.fixture(scope="module")
-def local_ray():
-    """A Ray of our own; RLlib would start one by itself, with a dashboard."""
-    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
 @pytest.mark.parametrize("horizon", [1, 4])
-def test_stock_ppo_trains_on_it(local_ray, horizon: int) -> None:
+def test_stock_ppo_trains_on_it(ray_session, horizon: int) -> None:
     config = (
         PPOConfig()
         .environment("grid", env_config={"case": "ieee13", "horizon": horizon})

@@ -228,15 +228,31 @@ def test_saved_state_reproduces_the_stream(ieee13: Case) -> None:
 
 
 def test_results_are_the_callers_own(ieee13: Case) -> None:
-    env, twin = (JointGridEnv(ieee13.replace(horizon=2), B, seed=3) for _ in range(2))
-    for _ in range(2):
-        mine, its = [env.reset()], [twin.reset()]
+    env, twin = (JointGridEnv(ieee13.replace(horizon=3), B, seed=3) for _ in range(2))
+
+    def run(env: JointGridEnv) -> list[np.ndarray]:
+        results = [env.reset(), env.probe(actions(env))]
         for seed in (0, 1):
-            mine += [env.probe(actions(env)), *env.step(actions(env, seed))]
-            its += [twin.probe(actions(env)), *twin.step(actions(env, seed))]
-        for one, other in zip(mine, its, strict=True):
-            assert (one == other).all()  # no later call has changed it
-            one.fill(0)  # and spoiling it spoils nothing
+            results += env.step(actions(env, seed))
+        return [*results, env.get_state()["state"], env.reset(np.arange(B) < 5)]
+
+    mine, its = run(env), run(twin)
+    for one, other in zip(mine, its, strict=True):
+        assert (one == other).all()
+        one.fill(0)  # spoiling a result spoils nothing
+    assert (env.probe(actions(env)) == twin.probe(actions(env))).all()
+
+
+def test_no_later_call_changes_a_result(ieee13: Case) -> None:
+    env = JointGridEnv(ieee13.replace(horizon=2), B, seed=3)
+    results = [env.reset(), env.probe(actions(env)), *env.step(actions(env))]
+    results.append(env.get_state()["state"])
+    kept = [result.copy() for result in results]
+    env.step(actions(env, 1))
+    env.reset(np.arange(B) < 5)
+    env.reset()
+    for result, copy in zip(results, kept, strict=True):
+        assert (result == copy).all()
 
 
 def test_types_and_slices(fork_case: Case) -> None:

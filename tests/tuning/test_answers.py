@@ -111,6 +111,9 @@ def test_infeasible_states_are_named_and_nan(door, tmp_path):
 
 
 def test_bad_input_of_evaluate(refused, trained, states, tmp_path):
+    out = tmp_path / "meters.npz"
+    error = refused("evaluate", trained, "--states", states, "--out", out, "--meter-error", -1)
+    assert "--meter-error: -1.0 is out of bounds, must be >= 0" in error
     new = tmp_path / "new.npz"
     (tmp_path / "old.npz").write_text("mine")
     (tmp_path / "untrained").mkdir()

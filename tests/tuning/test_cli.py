@@ -184,3 +184,11 @@ def test_help_imports_nothing_heavy(python):
     )
     done = python("-c", code)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_bench_refuses_before_it_measures(refused, tmp_path):
+    assert "--seconds: 0.0 is out of bounds" in refused("bench", "--seconds", 0)
+    assert "--case: x is unknown" in refused("bench", "--case", "x")
+    assert "--seed: -1 is out of bounds" in refused("bench", "--seed", -1)
+    (tmp_path / "kept").touch()
+    assert "exists already" in refused("bench", "--out", tmp_path)

@@ -134,6 +134,22 @@ def test_each_stage_sees_own_buses_and_the_voltages_of_the_stage_before():
     assert agents["agent_0"].seen[0][2:] == (None, None)
 
 
+def test_meters_err_in_what_agents_see_and_not_in_what_is_judged():
+    case = make_case("ieee13")
+    p_base_kw, q_base_kvar = evaluation.test_states(case, 2_000)
+    agents = {agent: Recorder(case, agent, 10.0, -5.0) for agent in case.agents}
+    first, _ = run_controllers(case, agents, p_base_kw, q_base_kvar, meter_error_pu=1e-3)
+    errors = []
+    for agent in case.agents:
+        buses = np.array(case.layout.signature(agent)["buses"]) - 1
+        errors.append(agents[agent].seen[1][3] - first.v_pu[:, buses])
+    errors = np.hstack(errors)
+    assert np.std(errors) == pytest.approx(1e-3, rel=0.05)
+    assert np.abs(np.corrcoef(errors.T) - np.eye(12)).max() < 0.1
+    true_pu = case.v_pu(p_base_kw, q_base_kvar, first.p_ctrl_kw, first.q_ctrl_kvar)
+    np.testing.assert_array_equal(first.v_pu, true_pu)
+
+
 def test_stages_can_be_cut_short_but_not_invented():
     case = make_case("ieee13")
     states = evaluation.test_states(case, 3)
