@@ -332,17 +332,19 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         return state
 
     def set_state(self, state: StateDict) -> None:
-        """Take over weights (unless they are older than those held) and counts."""
+        """Take over weights and counts.
+
+        RLlib numbers the weights, so that asynchronous runners can leave out old ones. Here
+        every sync is waited for, a new stage brings weights under the same number, and an older
+        checkpoint under a lower one.
+        """
         if COMPONENT_RL_MODULE in state:
-            number = state.get(WEIGHTS_SEQ_NO, 0)
-            # The same number again is no repeat: a new stage begins without an update.
-            if number == 0 or number >= self._weights_seq_no:
-                weights = state[COMPONENT_RL_MODULE]
-                # RLlib puts the weights for many runners into the object store once.
-                self.module.set_state(
-                    ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
-                )
-            self._weights_seq_no = max(number, self._weights_seq_no)
+            weights = state[COMPONENT_RL_MODULE]
+            # RLlib puts the weights for many runners into the object store once.
+            self.module.set_state(
+                ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
+            )
+            self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, self._weights_seq_no)
         if NUM_ENV_STEPS_SAMPLED_LIFETIME in state:
             self.num_env_steps_sampled_lifetime = state[NUM_ENV_STEPS_SAMPLED_LIFETIME]
         self._calls = state.get("calls", self._calls)

@@ -43,6 +43,7 @@ class Case:
             and penalty of its own buses only. Without discount, and where no bus of another
             agent violates its bounds, both have the same gradient in the agent's action.
         horizon: time steps T of a trajectory; demand is drawn anew at each.
+        meter_error_pu: standard deviation of the normal error of each voltage reading.
 
     Raises:
         GridError: naming the value, its bound and the remedy.
@@ -66,6 +67,7 @@ class Case:
     penalty_kw_per_pu: float = 150.0
     agent_reward: Literal["shared", "local"] = "shared"
     horizon: int = 1
+    meter_error_pu: float = 0.0
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # the dataclass is frozen; here it is still being made
@@ -88,10 +90,11 @@ class Case:
         put(self, "v_head_pu", number("v_head_pu", self.v_head_pu, above=0))
         put(self, "v_min_pu", number("v_min_pu", self.v_min_pu, above=0))
         put(self, "v_max_pu", number("v_max_pu", self.v_max_pu, above=self.v_min_pu))
-        price = number("penalty_kw_per_pu", self.penalty_kw_per_pu)
-        if price < 0:
-            raise GridError(f"penalty_kw_per_pu is {price:g}, must be >= 0")
-        put(self, "penalty_kw_per_pu", price)
+        for name in ("penalty_kw_per_pu", "meter_error_pu"):
+            amount = number(name, getattr(self, name))
+            if amount < 0:
+                raise GridError(f"{name} is {amount:g}, must be >= 0")
+            put(self, name, amount)
         known("agent_reward", self.agent_reward, ("shared", "local"))
         put(self, "horizon", whole("horizon", self.horizon, at_least=1))
 

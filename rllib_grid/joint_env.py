@@ -107,13 +107,15 @@ class JointGridEnv:
     def probe(self, action: NDArray[Any]) -> Float32:
         """What every agent would measure. The state is held; nothing is counted or changed.
 
+        Only the errors of the meters, where the case has any, are drawn anew at each reading.
+
         Args:
             action: (B, A) in [-1, 1].
 
         Returns:
             Joint observation (B, O).
         """
-        return self._model.obs(self._state, self._checked(action))
+        return self._read(self._model.obs(self._state, self._checked(action)))
 
     def step(self, action: NDArray[Any]) -> JointStep:
         """Act for one time step.
@@ -141,7 +143,8 @@ class JointGridEnv:
         else:
             self._state = self._draw(self.num_envs)
             ends = (none, self._over.copy())
-        return JointStep(outcome.reward, agent_reward, outcome.obs, self._state.copy(), *ends)
+        obs = self._read(outcome.obs)
+        return JointStep(outcome.reward, agent_reward, obs, self._state.copy(), *ends)
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on, the generator included; a copy."""
@@ -175,6 +178,13 @@ class JointGridEnv:
     def signature(self, agent: str) -> dict[str, Any]:
         """What the numbers of one agent mean; see `Layout.signature`."""
         return self.case.layout.signature(agent)
+
+    def _read(self, obs: Float32) -> Float32:
+        """What the meters show of the true observations (B, O)."""
+        if self.case.meter_error_pu > 0.0:
+            error = np.float32(self.case.meter_error_pu / self.case.obs_scale_pu)
+            obs = obs + error * self._rng.standard_normal(obs.shape, dtype=np.float32)
+        return obs
 
     def _draw(self, size: int) -> Float32:
         """New joint states (size, S)."""

@@ -42,9 +42,12 @@ class EvaluateArgs(Arguments):
     out: AnswersFile
     optimum: Annotated[bool, Option("also write optimal_cost_kw and per (a fraction)")] = False
     meter_error: Annotated[
-        float,
-        Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),
-    ] = 0.0
+        float | None,
+        Option(
+            "standard deviation of the error of each voltage reading, in p.u. (default: the run's)",
+            metavar="PU",
+        ),
+    ] = None
     stage: Annotated[
         int | None, Option("stage to evaluate, from 1 (default: the last)", metavar="K")
     ] = None
@@ -72,8 +75,9 @@ def evaluate(args: EvaluateArgs) -> None:
     run = load_run(args.run)
     if args.stage is not None and args.stage < 1:
         raise CommandError(f"--stage: {args.stage} is out of bounds, must be >= 1")
-    if not (math.isfinite(args.meter_error) and args.meter_error >= 0):
-        raise CommandError(f"--meter-error: {args.meter_error} is out of bounds, must be >= 0")
+    error = args.meter_error
+    if error is not None and not (math.isfinite(error) and error >= 0):
+        raise CommandError(f"--meter-error: {error} is out of bounds, must be >= 0")
     case = run.case()
     if not run.controllers.is_dir():
         raise CommandError(f"{args.run} holds no controllers/ yet; finish its training first")

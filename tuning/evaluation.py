@@ -128,7 +128,7 @@ def run_controllers(
     p_base_kw: Floats,
     q_base_kvar: Floats,
     num_stages: int | None = None,
-    meter_error_pu: float = 0.0,
+    meter_error_pu: float | None = None,
 ) -> list[Actions]:
     """Run every stage: act, let each agent measure its own buses, act again on that.
 
@@ -141,7 +141,7 @@ def run_controllers(
         q_base_kvar: (N, n).
         num_stages: How many stages to run; all if None.
         meter_error_pu: Standard deviation of what each meter adds to each reading: independent,
-            normal, of a fixed stream. The voltages returned are the true ones.
+            normal, of a fixed stream; the case's own if None. The voltages returned are true.
 
     Returns:
         The actions of stage 1, 2, ...; all but the last are what the probes do to the feeder.
@@ -152,6 +152,8 @@ def run_controllers(
     stages = _common_stages(case, controllers)
     if num_stages is not None and not 1 <= num_stages <= stages:
         raise CommandError(f"--stage: {num_stages} is out of bounds, the run has 1..{stages}")
+    if meter_error_pu is None:
+        meter_error_pu = case.meter_error_pu
     results: list[Actions] = []
     meters = np.random.default_rng(_METER_SEED)
     for stage in range(1, (num_stages or stages) + 1):
@@ -261,7 +263,7 @@ class Judge:
         return judge(self.case, actions, self.optimal_cost_kw)
 
     def stages(
-        self, controllers: Mapping[str, Controller], meter_error_pu: float = 0.0
+        self, controllers: Mapping[str, Controller], meter_error_pu: float | None = None
     ) -> list[Judgement]:
         """Return the figures of every stage, the first one first; see `run_controllers`."""
         done = run_controllers(

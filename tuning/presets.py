@@ -48,7 +48,8 @@ def make_config(args: TrainArgs) -> MADDPGConfig:
         A configuration for the registered environment "grid".
     """
     config: MADDPGConfig = PRESETS[args.preset](MADDPGConfig())
-    config.environment("grid", env_config={"case": args.case})
+    case = {"case": args.case, "meter_error_pu": args.meter_error}
+    config.environment("grid", env_config=case)
     # Stages beyond those that the preset lists are as long as its last one.
     listed = args.episodes or tuple(config.episodes)
     episodes = [listed[min(k, len(listed) - 1)] for k in range(args.stages)]

@@ -105,9 +105,11 @@ def draw(report: Entry, folder: Path) -> list[Path]:
 
 
 def _title(report: Entry) -> str:
+    meters = report.get("meter_error_pu")
     return (
         f"{report['case']}, {report['algorithm']}, preset {report['preset']}, "
         f"seed {report['seed']}, {report['test_states']:,} test states"
+        + (f", meters err by {meters:g} p.u." if meters else "")
     )
 
 

@@ -32,7 +32,7 @@ def run_training(args: TrainArgs) -> None:
     Raises:
         KeyboardInterrupt: After Ctrl-C; says how to go on from the last checkpoint.
     """
-    case = make_case(args.case)
+    case = make_case(args.case, meter_error_pu=args.meter_error)
     run = _open_run(args, case)
     checkpoint = find_checkpoint(run)
     with local_ray(1 + args.num_env_runners + args.num_learners):
@@ -154,6 +154,7 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
         "algorithm": algorithm_name(args.stages),
         "preset": args.preset,
         "seed": args.seed,
+        "meter_error_pu": args.meter_error,
         "validation_states": algo.config.validation_episodes,
         "env_steps_per_s": _rate(
             sum(w["env_steps"] for w in stages), sum(w["sample_s"] for w in stages)

@@ -9,7 +9,7 @@ from ray.rllib.core.columns import Columns
 
 from policies import MADDPGConfig
 from policies.joint_spec import JointSpec
-from policies.rl_modules import CRITIC, active_stage, actor_id
+from policies.rl_modules import CRITIC, active_stage
 
 
 def build(num_stages=3, inference_only=False, **settings):

@@ -127,6 +127,7 @@ def test_unknown_names(ieee13: Case) -> None:
         ({"v_head_pu": -1}, "v_head_pu is -1, must be > 0"),
         ({"v_min_pu": 1.05}, "v_max_pu is 1.05, must be > 1.05"),
         ({"penalty_kw_per_pu": -1}, "penalty_kw_per_pu is -1, must be >= 0"),
+        ({"meter_error_pu": -1e-4}, "meter_error_pu is -0.0001, must be >= 0"),
         ({"horizon": 0}, "horizon is 0, must be a whole number >= 1"),
         ({"horizon": 1.5}, "horizon is 1.5, must be a whole number"),
         ({"agent_reward": "own"}, "unknown agent_reward 'own'; choose from shared, local"),

@@ -318,3 +318,18 @@ def test_bad_arguments(ieee13: Case) -> None:
         env.set_state(other.get_state())
     with pytest.raises(GridError, match="holds no generator of this kind"):
         env.set_state({**env.get_state(), "generator": {"bit_generator": "PCG64"}})
+
+
+def test_meters_err_in_what_is_read_and_in_nothing_else() -> None:
+    case = make_case("ieee13", meter_error_pu=1e-3)
+    env, exact = JointGridEnv(case, 4_000, 3), JointGridEnv(make_case("ieee13"), 4_000, 3)
+    state = env.reset()
+    np.testing.assert_array_equal(state, exact.reset())
+    action = np.random.default_rng(0).uniform(-1, 1, state.shape).astype(np.float32)
+    first, second = env.probe(action), env.probe(action)
+    errors = (np.stack([first, second]) - exact.probe(action)) * case.obs_scale_pu
+    assert np.std(errors, axis=(1, 2)) == pytest.approx([1e-3, 1e-3], rel=0.02)
+    assert abs(np.corrcoef(errors[0].ravel(), errors[1].ravel())[0, 1]) < 0.02
+    step, truth = env.step(action), exact.step(action)
+    np.testing.assert_array_equal(step.reward, truth.reward)
+    assert np.std((step.obs - truth.obs) * case.obs_scale_pu) == pytest.approx(1e-3, rel=0.02)
