@@ -171,3 +171,13 @@ def test_modules_start_from_their_seed():
     assert same(module.actor.state_dict(), module.target.state_dict())
     first = weights(one, actor_id(1))["actor.second.weight"]
     assert not first.equal(weights(one, actor_id(2))["actor.second.weight"])
+
+
+def test_gradients_are_averaged_over_learners(monkeypatch):
+    learner = make_learner()
+    learner.config = learner.config.copy(copy_frozen=False).learners(num_learners=2)
+    mine = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0], [-4.0]])]
+    theirs = torch.tensor([3.0, 0.0, 1.0, 4.0])
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda flat: flat.add_(theirs))
+    learner._average_gradients(mine)
+    assert [gradient.tolist() for gradient in mine] == [[2.0, 1.0], [[2.0], [0.0]]]

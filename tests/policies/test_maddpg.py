@@ -25,6 +25,7 @@ def learning(**settings):
         .training(**{"actor_lr": 6e-3, "critic_lr": 1e-2, **settings})
         .stages(episodes=400, warmup_episodes=150, updates_per_iteration=100)
         .stages(validation_episodes=1000)
+        .exploration(sigma=[0.3, 0.1])
         .debugging(seed=0)
     )
 
@@ -85,15 +86,20 @@ class Recorded:
 
     def __init__(self):
         algo = self.algo = learning().stages(num_stages=2).build_algo()
-        self.results, self.ends = [], []
-        end_stage = algo._end_stage
+        self.results, self.ends, self.requests = [], [], []
+        end_stage, request = algo._end_stage, algo._request
+
+        def recorded_request(episodes, sigma, random_actions):
+            stage = algo.progress()["stage"]
+            self.requests.append((stage, episodes, round(sigma, 6), random_actions))
+            return request(episodes, sigma=sigma, random_actions=random_actions)
 
         def recorded_end():
             before = self.snapshot()
             end_stage()
             self.ends.append((before, self.snapshot()))
 
-        algo._end_stage = recorded_end
+        algo._end_stage, algo._request = recorded_end, recorded_request
         while not algo.finished:
             self.results.append(algo.train())
 
@@ -138,6 +144,15 @@ def test_counts_of_each_stage(two_stages):
         # Current and averaged actors are validated in each of four iterations.
         assert stage["validation_probes"] == 2 * 4 * 1000 * (number - 1)
         assert 0.0 < stage["sample_s"] + stage["update_s"] < stage["wall_s"]
+
+
+def test_warm_up_is_random_in_the_first_stage_alone_and_noise_falls_in_each(two_stages):
+    # 150 episodes before the first update, the other 250 over the first half of 400 updates.
+    noise = [0.3, 0.3 - 0.2 * 150 / 400, 0.3 - 0.2 * 275 / 400]
+    rows = zip([150, 125, 125], np.round(noise, 6), [True, False, False], strict=True)
+    first = [(1, episodes, sigma, random) for episodes, sigma, random in rows]
+    second = [(2, episodes, sigma, False) for _, episodes, sigma, _ in first]
+    assert two_stages.requests == first + second
 
 
 def test_rllib_counts_the_same_steps(two_stages):

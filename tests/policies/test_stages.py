@@ -19,6 +19,8 @@ def test_episodes_are_due_evenly_over_the_first_share_of_updates(updates, due):
 def test_due_never_falls_and_no_rounding_loses_an_episode():
     plan = StagePlan(episodes=49, updates=7, warmup=7, collect_share=1.0)
     assert [plan.episodes_due(i) for i in range(8)] == [7, 13, 19, 25, 31, 37, 43, 49]
+    # 18 * 3 / (0.9 * 4) is 14.999999999999998 in floating point.
+    assert StagePlan(episodes=20, updates=4, warmup=2, collect_share=0.9).episodes_due(3) == 17
 
 
 def test_without_updates_all_episodes_are_due_at_once():
