@@ -50,7 +50,7 @@ def test_set_up_lines_name_the_two_main_commands() -> None:
 
 
 def test_commands_and_linked_files_exist() -> None:
-    table = README[README.index("## Commands") : README.index("## What an agent knows")]
+    table = README[README.index("## Commands") : README.index("## Results")]
     assert set(re.findall(r"^\| `(\w+)", table, flags=re.MULTILINE)) == set(COMMANDS)
     for path in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / path).is_file(), path
