@@ -11,13 +11,23 @@ from typing import Any
 
 _HOMES = {
     "MADDPG": "policies.maddpg",
-    "MADDPGConfig": "policies.maddpg",
+    "MADDPGConfig": "policies.maddpg_config",
+    "MARDPG": "policies.rdpg",
+    "MARDPGConfig": "policies.rdpg",
     "Controller": "policies.controller",
     "ControllerError": "policies.controller",
     "load_controllers": "policies.controller",
 }
 
-__all__ = ["MADDPG", "Controller", "ControllerError", "MADDPGConfig", "load_controllers"]
+__all__ = [
+    "MADDPG",
+    "MARDPG",
+    "Controller",
+    "ControllerError",
+    "MADDPGConfig",
+    "MARDPGConfig",
+    "load_controllers",
+]
 
 
 def __getattr__(name: str) -> Any:

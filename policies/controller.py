@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,23 @@ class Controller:
             and `high`.
         kinds: "plain" or "paper" per stage, see `networks.TeamActor`.
         weights: per stage, the arrays of `networks.TeamActor.agent_layers`.
+        rounds: how often the last stage is to be applied, each time to its own last action and
+            what was measured under it.
     """
 
     def __init__(
-        self, agent: str, signature: dict[str, Any], kinds: Sequence[str], weights: list[Weights]
+        self,
+        agent: str,
+        signature: dict[str, Any],
+        kinds: Sequence[str],
+        weights: list[Weights],
+        rounds: int = 1,
     ) -> None:
         self.agent = agent
         self.signature = signature
         self.kinds = list(kinds)
         self.weights = weights
+        self.rounds = rounds
         self._state = _affine(signature["state"])
         self._observation = _affine(signature["observation"])
         self._action = _affine(signature["action"])
@@ -179,6 +187,7 @@ def save_controllers(folder: str | Path, controllers: Mapping[str, Controller]) 
             "agent": agent,
             "signature": controller.signature,
             "kinds": controller.kinds,
+            "rounds": controller.rounds,
             "weights_sha256": hashlib.sha256(data).hexdigest(),
         }
         _write(folder / f"{agent}.safetensors", data)
@@ -240,8 +249,11 @@ def load_controller(path: str | Path) -> Controller:
         for key, array in arrays.items():
             stage, name = key.split(".", 1)
             weights[int(stage.removeprefix("stage")) - 1][name] = array
-        controller = Controller(text["agent"], text["signature"], text["kinds"], weights)
-        _try_out(controller)
+        make, try_out = _form(text["kinds"])
+        controller = make(
+            text["agent"], text["signature"], text["kinds"], weights, rounds=text["rounds"]
+        )
+        try_out(controller)
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError) as error:
         raise ControllerError(f"{path}: the description is damaged ({error!r})") from error
     if controller.agent != path.stem:
@@ -251,8 +263,19 @@ def load_controller(path: str | Path) -> Controller:
     return controller
 
 
+def _form(kinds: Sequence[str]) -> tuple[type[Controller], Callable[[Any], None]]:
+    """The class of a controller of these kinds, and what tries it out."""
+    if any(str(kind).startswith("recurrent") for kind in kinds):
+        from policies import recurrent_controller  # it builds on this room
+
+        return recurrent_controller.RecurrentController, recurrent_controller.try_out
+    return Controller, _try_out
+
+
 def _try_out(controller: Controller) -> None:
     """Act once at every stage, so that parts that do not fit show here, not in service."""
+    if not isinstance(controller.rounds, int) or controller.rounds < 1:
+        raise ValueError(f"rounds is {controller.rounds!r}, must be a whole number >= 1")
     if not controller.kinds or set(controller.kinds) - set(KINDS):
         raise ValueError(f"kinds are {controller.kinds}, each must be one of {KINDS}")
     middle = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,11 @@ class Rollout:
     returns: list[float] = field(default_factory=list)
     probes: int = 0
 
+    @property
+    def env_steps(self) -> int:
+        """Steps in the rows."""
+        return len(self.columns["action"])
+
 
 class MADDPGEnvRunner(EnvRunner, Checkpointable):
     """Collects joint rows for the active stage.
@@ -65,7 +70,8 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         self._calls = 0
         torch.set_num_threads(1)
         self.make_env()
-        self.spec = JointSpec.of(self.lanes(1))
+        spec = JointSpec.of(self.lanes(1))
+        self.spec = replace(spec, full_state=self.config.full_state)
         self.make_module()
 
     def make_env(self) -> None:
@@ -141,11 +147,10 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         while not batches or steps < (num_timesteps or 0):
             seed = (self._seed or 0, 0, self._calls)  # training's requests name stages from 1
             self._calls += 1
-            columns = self.collect(num_episodes or self.num_envs, seed, sigma).columns
-            steps += len(columns["action"])
-            batches.append(
-                MultiAgentBatch({CRITIC: SampleBatch(columns)}, env_steps=len(columns["action"]))
-            )
+            rollout = self.collect(num_episodes or self.num_envs, seed, sigma)
+            steps += rollout.env_steps
+            rows = SampleBatch(rollout.columns)
+            batches.append(MultiAgentBatch({CRITIC: rows}, env_steps=rollout.env_steps))
         return batches
 
     def collect(
@@ -173,7 +178,10 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
                 np.clip(action + noise.sample(sigma), -1.0, 1.0, out=action)
             return action
 
-        rollout = self.rollout(num_episodes, env_seed, act, noise.reset)
+        repeats = None
+        if self.config.rounds > 1 and self.stage == self.config.num_stages:
+            repeats = rng.integers(self.config.rounds, size=shape[0])
+        rollout = self.rollout(num_episodes, env_seed, act, noise.reset, repeats)
         self._log(rollout)
         return rollout
 
@@ -183,11 +191,20 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         seed: np.random.SeedSequence,
         act: Act,
         on_reset: Callable[[NDArray[np.bool_]], None] | None = None,
+        repeats: NDArray[np.int64] | None = None,
     ) -> Rollout:
         """Run trajectories until exactly `num_episodes` are complete.
 
         Every trajectory needs a ticket. A lane that finds none left runs idle: its rows are
         neither kept nor counted.
+
+        Args:
+            num_episodes: how many.
+            seed: of the environment.
+            act: the rewarded joint action from joint inputs.
+            on_reset: told which lanes begin anew.
+            repeats: (lanes,) how often the active stage refines its own prototype before it acts;
+                never if None.
         """
         lanes = min(self.num_envs, num_episodes)
         env = self.lanes(lanes)
@@ -200,8 +217,10 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         live = np.ones(lanes, np.bool_)
         tickets = num_episodes - lanes
         returns = np.zeros(lanes)
-        inputs = self._inputs(env, env.reset())
-        out.probes += self._probes(lanes)
+        repeats = np.zeros(lanes, np.int64) if repeats is None else repeats
+        probes = repeats + self.stage - 1  # of each lane in a time step
+        inputs = self._inputs(env, env.reset(), repeats)
+        out.probes += int(probes.sum())
         while True:
             action = act(inputs)
             step = env.step(action)
@@ -216,8 +235,8 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
                 if literal:
                     next_inputs = np.concatenate([step.next_state, action, step.obs], axis=1)
                 else:
-                    next_inputs = self._inputs(env, step.next_state)
-                    out.probes += self._probes(int(live.sum()))
+                    next_inputs = self._inputs(env, step.next_state, repeats)
+                    out.probes += int(probes[live].sum())
                 row["next_inputs"] = next_inputs
                 row["terminated"] = step.terminated[:, None].astype(np.float32)
             rows.append(row if live.all() else {name: a[live] for name, a in row.items()})
@@ -234,15 +253,15 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
             if done.any():
                 if on_reset is not None:
                     on_reset(done)
-                inputs = self._inputs(env, env.reset(done))
+                inputs = self._inputs(env, env.reset(done), repeats)
                 if reuse:
                     inputs = np.where(done[:, None], inputs, next_inputs)
-                out.probes += self._probes(restarted if reuse else int(live.sum()))
+                out.probes += int(probes[finished[:restarted] if reuse else live].sum())
             elif reuse:
                 inputs = next_inputs
             else:
-                inputs = self._inputs(env, step.next_state)
-                out.probes += self._probes(int(live.sum()))
+                inputs = self._inputs(env, step.next_state, repeats)
+                out.probes += int(probes[live].sum())
         out.columns = {
             name: rows[0][name] if len(rows) == 1 else np.concatenate([row[name] for row in rows])
             for name in rows[0]
@@ -265,23 +284,28 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         num_envs, self.num_envs = self.num_envs, num_episodes
         try:
             actor.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-            act = self._actor(self.stage)
-            rollout = self.rollout(num_episodes, np.random.SeedSequence(seed), act)
+            last = self.stage == self.config.num_stages
+            repeats = np.full(num_episodes, self.config.rounds - 1 if last else 0)
+            act, sequence = self._actor(self.stage), np.random.SeedSequence(seed)
+            rollout = self.rollout(num_episodes, sequence, act, repeats=repeats)
         finally:
             self.num_envs = num_envs
             actor.load_state_dict(held)
         return float(np.mean(rollout.returns)), rollout.probes
 
-    def _inputs(self, env: Any, state: Floats) -> Floats:
-        """What the active stage sees: forward and probe of every stage before it."""
-        inputs = state
-        for stage in range(1, self.stage):
-            action = self._actor(stage)(inputs)
-            inputs = np.concatenate([state, action, env.probe(action)], axis=1)
-        return inputs
+    def _inputs(self, env: Any, state: Floats, repeats: NDArray[np.int64]) -> Floats:
+        """What the active stage sees: forward and probe of every stage before it.
 
-    def _probes(self, lanes: int) -> int:
-        return lanes * (self.stage - 1)
+        Behind them the active stage itself acts as a prototype, `repeats` times by lane.
+        """
+        inputs = state
+        earlier = self.stage - 1
+        for turn in range(1, earlier + 1 + int(repeats.max())):
+            action = self._actor(min(turn, self.stage))(inputs)
+            refined = np.concatenate([state, action, env.probe(action)], axis=1)
+            again = turn <= earlier + repeats
+            inputs = refined if again.all() else np.where(again[:, None], refined, inputs)
+        return inputs
 
     def _actor(self, stage: int) -> Act:
         actor = self.module[actor_id(stage)].unwrapped().actor
@@ -296,7 +320,7 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
     # --- metrics and state --------------------------------------------------------------
 
     def _log(self, rollout: Rollout) -> None:
-        steps, episodes = len(rollout.columns["action"]), len(rollout.returns)
+        steps, episodes = rollout.env_steps, len(rollout.returns)
         self.num_env_steps_sampled_lifetime += steps
         self._log_env_steps(self._metrics_num_env_steps_sampled, steps)
         for name, value in (

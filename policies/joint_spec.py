@@ -49,12 +49,15 @@ class JointSpec:
         state_dims: width of s_i per agent.
         action_dims: width of a_i per agent.
         obs_dims: width of o_i per agent (all 0 where the environment has no probe).
+        full_state: whether every agent's actor sees the whole joint state in place of s_i: the
+            yardstick of what the others' states are worth, not a decentralised controller.
     """
 
     agents: tuple[str, ...]
     state_dims: tuple[int, ...]
     action_dims: tuple[int, ...]
     obs_dims: tuple[int, ...]
+    full_state: bool = False
 
     @classmethod
     def of(cls, env: JointEnv) -> JointSpec:
@@ -77,7 +80,8 @@ class JointSpec:
                 widths.append(part.stop - part.start)
                 stop = part.stop
             dims[name] = tuple(widths)
-        return cls(tuple(env.agents), *dims.values())
+        states, actions, observations = dims.values()
+        return cls(tuple(env.agents), states, actions, observations)
 
     @property
     def num_agents(self) -> int:
@@ -102,7 +106,8 @@ class JointSpec:
     def actor_inputs(self, stage: int) -> list[NDArray[np.int64]]:
         """Columns of the actor input [s | a~ | o] that each agent sees at a stage.
 
-        Stage 1 sees s_i alone; every later stage sees (s_i, a~_i, o_i) of the stage before.
+        Stage 1 sees s_i alone; every later stage sees (s_i, a~_i, o_i) of the stage before. With
+        `full_state` s_i is the whole joint state.
 
         Returns:
             One index array per agent.
@@ -116,7 +121,15 @@ class JointSpec:
             for i, width in enumerate(dims):
                 columns[i].append(np.arange(start, start + width))
                 start += width
+        if self.full_state:
+            whole = np.arange(self.state_dim)
+            columns = [[whole, *own[1:]] for own in columns]
         return [np.concatenate(c) for c in columns]
+
+    def input_dim(self, stage: int) -> int:
+        """Width of the joint actor input [s | a~ | o] at a stage."""
+        seen = self.action_dim + self.obs_dim if stage > 1 else 0
+        return self.state_dim + seen
 
     def plain_signature(self, agent: str) -> dict[str, Any]:
         """A controller signature in scaled units, for an environment that names no others."""
@@ -142,9 +155,12 @@ class JointSpec:
             "state_dims": list(self.state_dims),
             "action_dims": list(self.action_dims),
             "obs_dims": list(self.obs_dims),
+            "full_state": self.full_state,
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JointSpec:
         """The inverse of `to_dict`."""
-        return cls(**{key: tuple(value) for key, value in data.items()})
+        full_state = data["full_state"]
+        dims = {key: tuple(value) for key, value in data.items() if key != "full_state"}
+        return cls(**dims, full_state=full_state)

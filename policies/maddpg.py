@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm import Algorithm
-from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
-from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from ray.rllib.utils.metrics import (
     ENV_RUNNER_RESULTS,
@@ -30,345 +26,15 @@ from ray.tune.result import DONE
 
 from policies.controller import Controller, save_controllers
 from policies.env_runner import MADDPGEnvRunner, Rollout
-from policies.exploration import NOISES, LinearSchedule
+from policies.exploration import LinearSchedule
 from policies.joint_spec import JointSpec
-from policies.learner import MADDPGLearner
-from policies.networks import ACTORS, CRITICS
+from policies.maddpg_config import MADDPGConfig
 from policies.replay import JointReplay
-from policies.rl_modules import CRITIC, ActorModule, actor_id, actor_spec, critic_spec
+from policies.rl_modules import CRITIC, actor_id
 from policies.stages import StagePlan
 
 VALIDATION_TIMER = "validation_timer"
 MINIBATCHES_PER_CALL = 50  # stacked in one call of the learner, whose fixed cost they share
-
-
-class MADDPGConfig(AlgorithmConfig):
-    """Configuration of MADDPG in K stages (K = 1: MADDPG, 2: TS-MADDPG, more: multi-stage).
-
-    Example:
-        >>> config = (
-        ...     MADDPGConfig()
-        ...     .environment("grid", env_config={"case": "ieee13"})
-        ...     .stages(num_stages=2, episodes=[10_000, 10_000])
-        ... )
-        >>> algo = config.build_algo()
-        >>> algo.train()
-    """
-
-    def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class=algo_class or MADDPG)
-        # RLlib's own settings.
-        self.gamma = 0.0
-        self.minibatch_size = 256
-        self.num_env_runners = 0
-        self.num_envs_per_env_runner = 250
-        self.env_runner_cls = MADDPGEnvRunner
-        # Stages.
-        self.num_stages = 1
-        self.episodes: list[int] = [10_000]
-        self.updates_per_episode = 1.0
-        self.warmup_episodes = 1_000
-        self.collect_share = 0.5
-        self.updates_per_iteration = 250
-        self.validation_episodes = 2_000
-        self.validation_seed = 0
-        # Networks.
-        self.critic = "shared"
-        self.critic_net = "quadratic-residual"
-        self.critic_width = 64
-        self.critic_rows = 48
-        self.actor_net = "plain"
-        self.actor_width = 64
-        self.whiten_inputs = True
-        self.whiten_floor = 1e-3
-        # Learning.
-        self.actor_lr: list[float] = [2e-3]
-        self.critic_lr: list[float] = [3e-3, 1e-3]
-        self.lr_decay = "cosine"
-        self.tau = 0.002
-        self.actor_step = "joint"
-        self.target_input = "probe"
-        self.reward_scale = 0.5
-        self.replay_capacity = 100_000
-        # Exploration.
-        self.noise = "gaussian"
-        self.sigma: list[float] = [0.3]
-
-    def training(
-        self,
-        *,
-        critic: str = NotProvided,
-        critic_net: str = NotProvided,
-        critic_width: int = NotProvided,
-        critic_rows: int = NotProvided,
-        actor_net: str = NotProvided,
-        actor_width: int = NotProvided,
-        whiten_inputs: bool = NotProvided,
-        whiten_floor: float = NotProvided,
-        actor_lr: float | Sequence[float] = NotProvided,
-        critic_lr: float | Sequence[float] = NotProvided,
-        lr_decay: str = NotProvided,
-        tau: float = NotProvided,
-        actor_step: str = NotProvided,
-        target_input: str = NotProvided,
-        reward_scale: float = NotProvided,
-        replay_capacity: int = NotProvided,
-        **kwargs: Any,
-    ) -> MADDPGConfig:
-        """Networks and learning.
-
-        Args:
-            critic: "shared" (one for all agents, on the shared reward; MADDPG-1) or "separate"
-                (one per agent, on the agents' rewards; MADDPG-2).
-            critic_net: "quadratic-residual" or "paper", see `networks.Critics`.
-            critic_width: units of the critics' hidden layers.
-            critic_rows: rows of the quadratic part.
-            actor_net: "plain" or "paper", see `networks.TeamActor`.
-            actor_width: units of the actors' hidden layers.
-            whiten_inputs: whether each stage begins by fixing an affine map of the actors'
-                inputs that whitens what the warm-up has shown.
-            whiten_floor: see `networks.TeamActor.fit_inputs`.
-            actor_lr: Adam's rate; a sequence gives one per stage, the last for all later ones.
-            critic_lr: the same for the critics.
-            lr_decay: "cosine" (to zero at the end of each stage) or "constant".
-            tau: step of the target networks, in (0, 1]. The target actors are also what is
-                validated and frozen, beside the current ones: an average over recent weights.
-            actor_step: "joint" (all agents act as their current actors do) or "own" (the
-                paper's: the others' actions are those of the minibatch).
-            target_input: for gamma > 0, what the target actors of a stage > 1 see at s':
-                "probe" (s', a~', o') as when acting, or "literal" (s', a, o'), Algorithm 1 as
-                printed.
-            reward_scale: factor on rewards before they are learnt.
-            replay_capacity: rows of the replay buffer.
-            **kwargs: RLlib's own, such as `gamma` and `minibatch_size` (rows per update).
-
-        Returns:
-            This configuration.
-        """
-        super().training(**kwargs)
-        given = {
-            "critic": critic,
-            "critic_net": critic_net,
-            "critic_width": critic_width,
-            "critic_rows": critic_rows,
-            "actor_net": actor_net,
-            "actor_width": actor_width,
-            "whiten_inputs": whiten_inputs,
-            "whiten_floor": whiten_floor,
-            "actor_lr": _listed(actor_lr),
-            "critic_lr": _listed(critic_lr),
-            "lr_decay": lr_decay,
-            "tau": tau,
-            "actor_step": actor_step,
-            "target_input": target_input,
-            "reward_scale": reward_scale,
-            "replay_capacity": replay_capacity,
-        }
-        return self._take(given)
-
-    def stages(
-        self,
-        *,
-        num_stages: int = NotProvided,
-        episodes: int | Sequence[int] = NotProvided,
-        updates_per_episode: float = NotProvided,
-        warmup_episodes: int = NotProvided,
-        collect_share: float = NotProvided,
-        updates_per_iteration: int = NotProvided,
-        validation_episodes: int = NotProvided,
-        validation_seed: int = NotProvided,
-    ) -> MADDPGConfig:
-        """The stages and the work of each.
-
-        Args:
-            num_stages: K.
-            episodes: rewarded trajectories per stage, warm-up included; one number serves all.
-            updates_per_episode: updates of critic and actors per episode.
-            warmup_episodes: episodes before the first update of a stage (at most half of the
-                stage); with random actions in stage 1, by the fresh actors with noise later.
-            collect_share: share of a stage's updates over which its episodes are collected.
-            updates_per_iteration: updates per call of `train`; validation follows each.
-            validation_episodes: trajectories that only select which actors are frozen.
-            validation_seed: of their stream, which no training stream meets.
-
-        Returns:
-            This configuration.
-        """
-        given = {
-            "num_stages": num_stages,
-            "episodes": _listed(episodes),
-            "updates_per_episode": updates_per_episode,
-            "warmup_episodes": warmup_episodes,
-            "collect_share": collect_share,
-            "updates_per_iteration": updates_per_iteration,
-            "validation_episodes": validation_episodes,
-            "validation_seed": validation_seed,
-        }
-        return self._take(given)
-
-    def exploration(
-        self, *, noise: str = NotProvided, sigma: float | Sequence[float] = NotProvided
-    ) -> MADDPGConfig:
-        """Exploration noise.
-
-        Args:
-            noise: "gaussian" or "ornstein-uhlenbeck".
-            sigma: standard deviation in units of the scaled action [-1, 1]; two numbers run
-                linearly from the first to the second over each stage's episodes.
-
-        Returns:
-            This configuration.
-        """
-        return self._take({"noise": noise, "sigma": _listed(sigma)})
-
-    def _take(self, given: dict[str, Any]) -> MADDPGConfig:
-        for name, value in given.items():
-            if value is not NotProvided:
-                setattr(self, name, value)
-        return self
-
-    def validate(self) -> None:
-        """Check all settings.
-
-        Raises:
-            ValueError: naming the setting, its value and what it must be.
-        """
-        self.multi_agent(
-            policies={*(actor_id(k + 1) for k in range(self.num_stages)), CRITIC},
-            policy_mapping_fn=_own_mapping,
-        )
-        super().validate()
-        choices = {
-            "critic": ("shared", "separate"),
-            "critic_net": CRITICS,
-            "actor_net": ACTORS,
-            "lr_decay": ("cosine", "constant"),
-            "actor_step": ("joint", "own"),
-            "target_input": ("probe", "literal"),
-            "noise": tuple(NOISES),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of {allowed}")
-        checks = {
-            "num_stages": self.num_stages >= 1,
-            "episodes": len(self.episodes) in (1, self.num_stages)
-            and min(self.episodes, default=0) > 0,
-            "updates_per_episode": self.updates_per_episode >= 0,
-            "warmup_episodes": self.warmup_episodes >= 1,
-            "collect_share": 0 < self.collect_share <= 1,
-            "updates_per_iteration": self.updates_per_iteration >= 1,
-            "validation_episodes": self.validation_episodes >= 1,
-            "gamma": 0 <= self.gamma < 1,
-            "tau": 0 < self.tau <= 1,
-            "actor_width": self.actor_width >= 1,
-            "critic_width": self.critic_width >= 1,
-            "critic_rows": self.critic_rows >= 1,
-            "whiten_floor": self.whiten_floor > 0,
-            "actor_lr": min(self.actor_lr, default=0) > 0,
-            "critic_lr": min(self.critic_lr, default=0) > 0,
-            "reward_scale": self.reward_scale > 0,
-            "sigma": len(self.sigma) in (1, 2) and min(self.sigma) >= 0,
-            "minibatch_size": self.minibatch_size >= 1
-            and self.minibatch_size % max(1, self.num_learners) == 0,
-            "replay_capacity": self.replay_capacity >= 1,
-            "seed": (self.seed or 0) >= 0,
-        }
-        for name, fine in checks.items():
-            if not fine:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}, out of range (num_stages is "
-                    f"{self.num_stages}, num_learners {self.num_learners})"
-                )
-
-    # --- what the parts of the algorithm ask --------------------------------------------
-
-    def plan(self, stage: int) -> StagePlan:
-        """The work of a stage, counted from 1."""
-        episodes = self.episodes[min(stage, len(self.episodes)) - 1]
-        return StagePlan(
-            episodes=episodes,
-            updates=round(episodes * self.updates_per_episode),
-            warmup=min(self.warmup_episodes, max(1, episodes // 2)),
-            collect_share=self.collect_share,
-        )
-
-    def replay_columns(self) -> tuple[str, ...]:
-        """The columns of a joint row."""
-        columns = ("inputs", "action", "reward")
-        return (*columns, "next_inputs", "terminated") if self.gamma > 0.0 else columns
-
-    def module_spaces(self, spec: JointSpec, has_probe: bool) -> dict[str, tuple[Any, Any]]:
-        """Spaces per module id, of joint arrays; the actors' carry the joint spec.
-
-        Raises:
-            ValueError: if several stages are asked of an environment without a probe.
-        """
-        if self.num_stages > 1 and not has_probe:
-            raise ValueError(
-                f"num_stages is {self.num_stages}, but the environment has no probe(action): "
-                "only one stage can be trained on it"
-            )
-        action = Box(-1.0, 1.0, (spec.action_dim,))
-        spaces = {}
-        for stage in range(1, self.num_stages + 1):
-            width = sum(map(len, spec.actor_inputs(stage)))
-            spaces[actor_id(stage)] = (JointBox(width, spec), action)
-        spaces[CRITIC] = (JointBox(spec.state_dim, spec), action)
-        return spaces
-
-    def get_default_learner_class(self) -> type:
-        """`MADDPGLearner`."""
-        return MADDPGLearner
-
-    def get_default_rl_module_spec(self) -> RLModuleSpec:
-        """The class of the actors' modules; `get_multi_rl_module_spec` fills in the rest."""
-        return RLModuleSpec(module_class=ActorModule)
-
-    def build_learner_connector(self, *args: Any, **kwargs: Any) -> None:
-        """None: learners are given joint rows, not episodes."""
-
-    def get_multi_rl_module_spec(
-        self, *, spaces: Any = None, inference_only: bool = False, **kwargs: Any
-    ) -> MultiRLModuleSpec:
-        """One module per stage with its actors and, on learners, one with the critics."""
-        seed = (self.seed or 0) % 2**32 * 1_000
-        spec: JointSpec = spaces[CRITIC][0].spec
-        shared = {"joint_spec": spec.to_dict()}
-        specs = {}
-        for stage in range(1, self.num_stages + 1):
-            model = {"stage": stage, "kind": self.actor_net, "width": self.actor_width}
-            specs[actor_id(stage)] = actor_spec(
-                {**shared, **model, "seed": seed + stage}, spaces[actor_id(stage)]
-            )
-            specs[actor_id(stage)].inference_only = inference_only
-        if not inference_only:
-            model = {
-                "num_critics": 1 if self.critic == "shared" else spec.num_agents,
-                "kind": self.critic_net,
-                "width": self.critic_width,
-                "rows": self.critic_rows,
-            }
-            specs[CRITIC] = critic_spec({**shared, **model, "seed": seed}, spaces[CRITIC])
-        return MultiRLModuleSpec(rl_module_specs=specs)
-
-
-class JointBox(Box):
-    """The space of a joint input; knows how it is divided among the agents."""
-
-    def __init__(self, width: int, spec: JointSpec) -> None:
-        super().__init__(-np.inf, np.inf, (width,))
-        self.spec = spec
-
-
-def _own_mapping(agent_id: str, episode: Any = None, **kwargs: Any) -> str:
-    return actor_id(1)
-
-
-def _listed(value: Any) -> Any:
-    if value is NotProvided:
-        return value
-    return list(value) if isinstance(value, Sequence) else [value]
 
 
 class MADDPG(Algorithm):
@@ -399,7 +65,7 @@ class MADDPG(Algorithm):
         self.replay = self._make_replay(1)
 
     def _make_replay(self, stage: int) -> JointReplay:
-        inputs = sum(map(len, self.spec.actor_inputs(stage)))
+        inputs = self.spec.input_dim(stage)
         widths = {
             "inputs": inputs,
             "action": self.spec.action_dim,
@@ -456,7 +122,7 @@ class MADDPG(Algorithm):
             for rollout in rollouts:
                 self.replay.add(rollout.columns)
                 progress["episodes"] += len(rollout.returns)
-                progress["env_steps"] += len(rollout.columns["action"])
+                progress["env_steps"] += rollout.env_steps
                 progress["probes"] += rollout.probes
 
     def _request(self, episodes: int, **request: Any) -> list[Rollout]:
@@ -608,12 +274,19 @@ class MADDPG(Algorithm):
             for stage in range(1, (stages or self._progress["stage"]) + 1)
         ]
         signature = getattr(joint, "signature", self.spec.plain_signature)
+        signatures = {agent: dict(signature(agent)) for agent in self.spec.agents}
+        if self.spec.full_state:
+            whole = [entry for agent in self.spec.agents for entry in signature(agent)["state"]]
+            for entries in signatures.values():
+                entries["state"] = whole
+        rounds = self.config.rounds if len(actors) == self.config.num_stages else 1
         return {
             agent: Controller(
                 agent,
-                signature(agent),
+                signatures[agent],
                 [actor.kind for actor in actors],
                 [actor.agent_layers(i) for actor in actors],
+                rounds,
             )
             for i, agent in enumerate(self.spec.agents)
         }

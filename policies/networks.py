@@ -76,6 +76,27 @@ class ProjectedClip(torch.autograd.Function):
         return grad.masked_fill(outward, 0.0)
 
 
+def whitening(x: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    """The affine maps that whiten samples along their principal axes.
+
+    Args:
+        x: (m, N, width), a sample for each member.
+        floor: standard deviation, relative to that of the standardised columns, below which an
+            axis is no longer magnified in full; columns that do not vary are left out.
+
+    Returns:
+        Matrices (m, width, width) and shifts (m, 1, width): x @ matrix + shift is whitened.
+    """
+    mean = x.mean(1, keepdim=True)
+    std = x.std(1, keepdim=True)
+    scale = torch.where(std > 0.0, 1.0 / std.clamp(min=1e-12), 0.0)  # (m, 1, width)
+    z = (x - mean) * scale
+    variance, axes = torch.linalg.eigh(z.transpose(1, 2) @ z / (x.shape[1] - 1))
+    gain = (variance.clamp(min=0.0) + floor**2).rsqrt()
+    matrix = scale.transpose(1, 2) * axes * gain[:, None, :]
+    return matrix, -mean @ matrix
+
+
 class TeamActor(nn.Module):
     """The decentralised actors of one stage: every agent's action from its own inputs alone.
 
@@ -181,16 +202,9 @@ class TeamActor(nn.Module):
             floor: standard deviation, relative to that of the standardised inputs, below which
                 an axis is no longer magnified in full.
         """
-        x = self.gather(inputs).double()  # (m, N, fan_in)
-        mean = x.mean(1, keepdim=True)
-        std = x.std(1, keepdim=True)
-        scale = torch.where(std > 0.0, 1.0 / std.clamp(min=1e-12), 0.0)  # (m, 1, fan_in)
-        z = (x - mean) * scale
-        variance, axes = torch.linalg.eigh(z.transpose(1, 2) @ z / (x.shape[1] - 1))
-        gain = (variance.clamp(min=0.0) + floor**2).rsqrt()
-        input_map = scale.transpose(1, 2) * axes * gain[:, None, :]  # (m, fan_in, fan_in)
+        input_map, input_shift = whitening(self.gather(inputs).double(), floor)
         self.input_map.copy_(input_map)
-        self.input_shift.copy_(-mean @ input_map)
+        self.input_shift.copy_(input_shift)
 
     def with_weights(self, weights: Mapping[str, Any]) -> TeamActor:
         """A copy of this team with other weights, by parameter and buffer name."""

@@ -107,7 +107,8 @@ def evaluate(args: EvaluateArgs) -> None:
     write_answers(args.out, answers)
 
     found = judge(case, actions, optimal_cost_kw)
-    print(f"{found.states} states of {case.name}, stage {len(stages)}")
+    stage = args.stage or next(iter(controllers.values())).num_stages
+    print(f"{found.states} states of {case.name}, stage {stage}")
     print(f"  mean cost         {found.cost_kw_mean:.4g} kW")
     print(f"  voltage violated  {found.voltage_violation_rate:.2%} of states", end="")
     print(f", at most {found.voltage_violation_max_pu:.2g} p.u. out of bounds")

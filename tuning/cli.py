@@ -14,8 +14,13 @@ from tuning.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
 from tuning.arguments import Arguments, Parser, add_options, from_namespace
 from tuning.bench_args import BenchArgs
 from tuning.bench_args import check as check_bench
+from tuning.compare_args import CompareArgs
+from tuning.compare_args import check as check_compare
 from tuning.errors import CommandError, did_you_mean
+from tuning.limits_args import LimitsArgs
+from tuning.limits_args import check as check_limits
 from tuning.local_ray import prepare_environment
+from tuning.report_args import ReportArgs, report
 from tuning.train_args import TrainArgs, check
 
 BAD_INPUT = 2
@@ -29,12 +34,12 @@ class Command:
     Attributes:
         summary: One line for the list of commands.
         arguments: Dataclass of its options.
-        run: What it does with them.
+        run: What it does with them; returns the exit code, or None for 0.
     """
 
     summary: str
     arguments: type[Arguments]
-    run: Callable[[Any], None]
+    run: Callable[[Any], int | None]
 
 
 def _train(args: TrainArgs) -> None:
@@ -43,6 +48,21 @@ def _train(args: TrainArgs) -> None:
     from tuning.train import run_training
 
     run_training(checked)
+
+
+def _compare(args: CompareArgs) -> int:
+    checked = check_compare(args)
+    prepare_environment()
+    from tuning.compare import run_compare
+
+    return run_compare(checked)
+
+
+def _limits(args: LimitsArgs) -> None:
+    checked = check_limits(args)
+    from tuning.limits import run_limits
+
+    run_limits(checked)
 
 
 def _bench(args: BenchArgs) -> None:
@@ -55,8 +75,11 @@ def _bench(args: BenchArgs) -> None:
 
 COMMANDS = {
     "train": Command("train controllers and judge them against the optimum", TrainArgs, _train),
+    "compare": Command("train algorithms over seeds, beside the paper", CompareArgs, _compare),
+    "report": Command("remake tables and pictures from the files of a folder", ReportArgs, report),
     "evaluate": Command("run trained controllers over a file of states", EvaluateArgs, evaluate),
     "optimum": Command("solve the optimal dispatch of a file of states", OptimumArgs, optimum),
+    "limits": Command("find what a team can reach with what it knows", LimitsArgs, _limits),
     "bench": Command("measure speeds, as ratios within one run", BenchArgs, _bench),
 }
 
@@ -68,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Words after ``python -m tuning``; those of this process if None.
 
     Returns:
-        Exit code: 0, 2 after bad input (one line on stderr), 130 after Ctrl-C.
+        Exit code: 0, 1 if part of the work failed, 2 after bad input (one line on stderr), 130
+        after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
@@ -82,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise CommandError(f"unknown command {words[0]}{hint} (commands: {known})")
         namespace = parser.parse_exactly(words)
         command = COMMANDS[namespace.command]
-        command.run(from_namespace(command.arguments, namespace))
+        code = command.run(from_namespace(command.arguments, namespace))
     except KeyboardInterrupt as interrupt:
         remedy = f"; {interrupt}" if str(interrupt) else ""
         print(f"interrupted{remedy}", file=sys.stderr)
@@ -92,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
-    return 0
+    return code or 0
 
 
 def build_parser() -> Parser:

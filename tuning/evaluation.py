@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
+from policies.recurrent_controller import RecurrentController, run_rounds
 from rllib_grid import Case, OptimalDispatch, team_optimal
 from tuning.errors import CommandError
 from tuning.statistics import Floats, cdf, histogram, mean_ci95, reward_error
@@ -19,6 +20,7 @@ METER_ERRORS_PU = (1e-6, 1e-5, 1e-4, 1e-3)  # standard deviations that reports t
 
 # A stream of its own: a fixed key of 128 bits that no --seed can reach.
 _METER_SEED = 0
+_STATE_NAMES = ("p_base_kw", "q_base_kvar")
 _TEST_KEY = 0x5E1F0B6C2A9D47839C04E7F1A2B8D365
 
 
@@ -32,6 +34,10 @@ class Controller(Protocol):
     @property
     def num_stages(self) -> int:
         """Number of stages."""
+
+    @property
+    def rounds(self) -> int:
+        """How often the last stage is to be applied."""
 
     def act(
         self,
@@ -129,10 +135,12 @@ def run_controllers(
     q_base_kvar: Floats,
     num_stages: int | None = None,
     meter_error_pu: float | None = None,
+    rounds: int | None = None,
 ) -> list[Actions]:
     """Run every stage: act, let each agent measure its own buses, act again on that.
 
-    Each agent sees its own buses only. The state is held, so probes happen at the same demand.
+    Each agent sees what its signature names (its own buses only, but for full-state yardsticks).
+    The state is held, so probes happen at the same demand.
 
     Args:
         case: The feeder they act on.
@@ -142,54 +150,108 @@ def run_controllers(
         num_stages: How many stages to run; all if None.
         meter_error_pu: Standard deviation of what each meter adds to each reading: independent,
             normal, of a fixed stream; the case's own if None. The voltages returned are true.
+        rounds: How often to apply the last stage of all; what the controllers say if None.
 
     Returns:
-        The actions of stage 1, 2, ...; all but the last are what the probes do to the feeder.
+        The actions of stage 1, 2, ..., the last stage as often as there are rounds, or those of
+        every round of recurrent controllers; all but the last are what probes do to the feeder.
 
     Raises:
         CommandError: The controllers are not those of this case, or have fewer stages.
     """
-    stages = _common_stages(case, controllers)
+    stages, usual_rounds = _common_stages(case, controllers)
     if num_stages is not None and not 1 <= num_stages <= stages:
         raise CommandError(f"--stage: {num_stages} is out of bounds, the run has 1..{stages}")
     if meter_error_pu is None:
         meter_error_pu = case.meter_error_pu
-    results: list[Actions] = []
-    meters = np.random.default_rng(_METER_SEED)
-    for stage in range(1, (num_stages or stages) + 1):
-        p_ctrl_kw = np.zeros_like(p_base_kw)
-        q_ctrl_kvar = np.zeros_like(q_base_kvar)
-        if results:
-            error_pu = meter_error_pu * meters.standard_normal(p_base_kw.shape)
-            measured_pu = results[-1].v_pu + error_pu
-        for controller in controllers.values():
-            own = np.asarray(controller.signature["buses"], dtype=np.intp) - 1
-            state = np.concatenate([p_base_kw[:, own], q_base_kvar[:, own]], axis=1)
-            if stage == 1:
-                action = controller.act(state, stage=1)
-            else:
-                last = results[-1]
-                prototype = np.concatenate([last.p_ctrl_kw[:, own], last.q_ctrl_kvar[:, own]], 1)
-                action = controller.act(state, prototype, measured_pu[:, own], stage=stage)
-            p_ctrl_kw[:, own] = action[:, : own.size]
-            q_ctrl_kvar[:, own] = action[:, own.size :]
-        results.append(apply(case, p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar))
-    return results
+    trial = _Trial(case, controllers, p_base_kw, q_base_kvar, meter_error_pu)
+    if _recurrent(controllers):
+        recurrent = cast(Mapping[str, RecurrentController], controllers)
+        acted, _ = run_rounds(recurrent, trial.states, trial.hold)
+        trial.hold(acted[-1])
+        return trial.results
+    turns = list(range(1, (num_stages or stages) + 1))
+    if turns[-1] == stages:
+        turns += [stages] * ((rounds or usual_rounds) - 1)
+    actions: dict[str, Floats] = {}
+    seen: dict[str, Floats] = {}
+    for stage in turns:
+        actions = {
+            agent: controller.act(
+                trial.states[agent], actions.get(agent), seen.get(agent), stage=stage
+            )
+            for agent, controller in controllers.items()
+        }
+        seen = trial.hold(actions)
+    return trial.results
 
 
-def _common_stages(case: Case, controllers: Mapping[str, Controller]) -> int:
+class _Trial:
+    """A feeder in N states that holds one joint action after another.
+
+    Attributes:
+        states: What each agent knows beforehand, (N, s_i).
+        results: What was held so far.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        controllers: Mapping[str, Controller],
+        p_base_kw: Floats,
+        q_base_kvar: Floats,
+        meter_error_pu: float,
+    ) -> None:
+        self._case, self._base = case, (p_base_kw, q_base_kvar)
+        self._meter_error_pu, self._meters = meter_error_pu, np.random.default_rng(_METER_SEED)
+        self._own = {
+            agent: np.asarray(controller.signature["buses"], dtype=np.intp) - 1
+            for agent, controller in controllers.items()
+        }
+        base = np.concatenate(self._base, axis=1)
+        self.states = {a: base[:, _state_columns(case, c)] for a, c in controllers.items()}
+        self.results: list[Actions] = []
+
+    def hold(self, actions: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Hold the agents' actions (N, a_i); return the voltages (N, o_i) that each one reads."""
+        p_ctrl_kw, q_ctrl_kvar = np.zeros_like(self._base[0]), np.zeros_like(self._base[1])
+        for agent, own in self._own.items():
+            p_ctrl_kw[:, own] = actions[agent][:, : own.size]
+            q_ctrl_kvar[:, own] = actions[agent][:, own.size :]
+        done = apply(self._case, *self._base, p_ctrl_kw, q_ctrl_kvar)
+        self.results.append(done)
+        error_pu = self._meter_error_pu * self._meters.standard_normal(done.v_pu.shape)
+        read_pu = done.v_pu + error_pu
+        return {agent: read_pu[:, own] for agent, own in self._own.items()}
+
+
+def _recurrent(controllers: Mapping[str, Controller]) -> bool:
+    return all(isinstance(controller, RecurrentController) for controller in controllers.values())
+
+
+def _state_columns(case: Case, controller: Controller) -> list[int]:
+    """Columns of [p_base_kw | q_base_kvar] that a controller's state is made of, in its order."""
+    names = [f"{name}[{bus + 1}]" for name in _STATE_NAMES for bus in range(case.num_buses)]
+    column = {name: i for i, name in enumerate(names)}
+    return [column[entry["name"]] for entry in controller.signature["state"]]
+
+
+def _common_stages(case: Case, controllers: Mapping[str, Controller]) -> tuple[int, int]:
     if set(controllers) != set(case.agents):
         raise CommandError(
             f"the controllers are of {', '.join(sorted(controllers))}, "
             f"but case {case.name} has {', '.join(case.agents)}"
         )
+    signatures = {agent: case.layout.signature(agent) for agent in case.agents}
+    whole = [entry for agent in case.agents for entry in signatures[agent]["state"]]
     for agent, controller in controllers.items():
-        if dict(controller.signature) != case.layout.signature(agent):
+        own = signatures[agent]
+        if dict(controller.signature) not in (own, {**own, "state": whole}):
             raise CommandError(f"the controller of {agent} was not made for case {case.name}")
-    stages = {controller.num_stages for controller in controllers.values()}
-    if len(stages) != 1:
-        raise CommandError(f"the controllers differ in their number of stages: {sorted(stages)}")
-    return stages.pop()
+    kinds = {(controller.num_stages, controller.rounds) for controller in controllers.values()}
+    if len(kinds) != 1:
+        raise CommandError(f"the controllers differ in (stages, rounds): {sorted(kinds)}")
+    return kinds.pop()
 
 
 def violation_pu(v_pu: Floats, v_min_pu: float, v_max_pu: float) -> Floats:
@@ -273,7 +335,19 @@ class Judge:
             self.q_base_kvar,
             meter_error_pu=meter_error_pu,
         )
-        return [judge(self.case, actions, self.optimal_cost_kw) for actions in done]
+        stages = next(iter(controllers.values())).num_stages
+        last_of_each = [*done[: stages - 1], done[-1]]
+        return [judge(self.case, actions, self.optimal_cost_kw) for actions in last_of_each]
+
+    def rounds(self, controllers: Mapping[str, Controller], rounds: int) -> list[Judgement]:
+        """Return the figures of the last stage applied once, twice, ... ``rounds`` times.
+
+        Recurrent controllers take the rounds that they were made for, whatever ``rounds`` says.
+        """
+        done = run_controllers(
+            self.case, controllers, self.p_base_kw, self.q_base_kvar, rounds=rounds
+        )
+        return [judge(self.case, actions, self.optimal_cost_kw) for actions in done[-rounds:]]
 
     def meter_errors(self, controllers: Mapping[str, Controller]) -> dict[str, list[float]]:
         """Return what errors of the meters do to the mean PER of the last stage.

@@ -19,7 +19,7 @@ class PaperResult:
     Attributes:
         name: The paper's name of the algorithm.
         per_mean: Mean PER, a fraction.
-        per_cdf: Pr(PER < x) for x of "5" .. "30" per cent, fractions.
+        per_cdf: Pr(PER < x) for x of "5" .. "30" per cent, fractions; empty where none is given.
         stage_episodes: Training episodes of the last stage, as printed.
         episodes: Training episodes in all, as printed.
     """
@@ -49,4 +49,28 @@ TS_MADDPG = PaperResult(
     stage_episodes="10,000",
     episodes="630,000",
 )
+MADDPG_2 = PaperResult(
+    name="MADDPG-2",
+    per_mean=0.2825,
+    per_cdf=dict(MADDPG_1.per_cdf),
+    stage_episodes="750,00*",
+    episodes="750,00*",
+)
+MA_RDPG = PaperResult(
+    name="MA-RDPG",
+    per_mean=0.1921,
+    per_cdf=_cdf(8.49, 32.23, 49.64, 63.28, 73.63, 81.44),
+    stage_episodes="1,140,000",
+    episodes="1,140,000",
+)
+FULL_STATE = PaperResult(  # in the text of its section V alone
+    name="MADDPG, full states", per_mean=0.08, per_cdf={}, stage_episodes="", episodes=""
+)
+PAPER_ROWS = {  # by the name of ``--algorithm``
+    "maddpg-1": MADDPG_1,
+    "maddpg-2": MADDPG_2,
+    "ma-rdpg": MA_RDPG,
+    "full-state": FULL_STATE,
+    "ts-maddpg": TS_MADDPG,
+}
 FOOTNOTE = "* as printed in the paper, which calls it similar to stage 1 of TS-MADDPG (620,000)"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from policies.maddpg import MADDPGConfig
+from policies.maddpg_config import MADDPGConfig
+from policies.rdpg import MARDPGConfig
 from tuning.train_args import TrainArgs
 
-PAPER_EPISODES = (620_000, 10_000)
+PAPER_LATER_EPISODES = 10_000  # of every stage after the first
 
 
 def _fast(config: MADDPGConfig) -> MADDPGConfig:
@@ -29,9 +30,7 @@ def _paper(config: MADDPGConfig) -> MADDPGConfig:
         replay_capacity=100_000,
         minibatch_size=1024,
     )
-    config.stages(
-        episodes=PAPER_EPISODES, updates_per_episode=1.0, warmup_episodes=1024, collect_share=1.0
-    )
+    config.stages(updates_per_episode=1.0, warmup_episodes=1024, collect_share=1.0)
     return config.exploration(noise="gaussian", sigma=0.05)
 
 
@@ -47,13 +46,17 @@ def make_config(args: TrainArgs) -> MADDPGConfig:
     Returns:
         A configuration for the registered environment "grid".
     """
-    config: MADDPGConfig = PRESETS[args.preset](MADDPGConfig())
+    algorithm = args.named()
+    config = PRESETS[args.preset](MARDPGConfig() if algorithm.recurrent else MADDPGConfig())
     case = {"case": args.case, "meter_error_pu": args.meter_error}
     config.environment("grid", env_config=case)
-    # Stages beyond those that the preset lists are as long as its last one.
     listed = args.episodes or tuple(config.episodes)
+    if args.preset == "paper" and not args.episodes:
+        listed = (algorithm.paper_episodes, PAPER_LATER_EPISODES)
+    # Stages beyond those that are listed are as long as the last one.
     episodes = [listed[min(k, len(listed) - 1)] for k in range(args.stages)]
-    config.stages(num_stages=args.stages, episodes=episodes)
+    config.stages(num_stages=args.stages, episodes=episodes, rounds=algorithm.rounds)
+    config.training(full_state=algorithm.full_state)
     if args.updates_per_episode is not None:
         config.stages(updates_per_episode=args.updates_per_episode)
     if args.critic is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from policies.maddpg import MADDPGConfig
+from policies.maddpg_config import MADDPGConfig
 
 LINE_SECONDS = 10.0
 

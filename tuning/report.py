@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tuning.paper import FOOTNOTE, MADDPG_1, TS_MADDPG, PaperResult
-from tuning.runfolder import replacing
+from tuning.pictures import GREY, in_per_cent, save_picture
 from tuning.statistics import CDF_AT_PER_CENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
 
 Entry = Mapping[str, Any]
 
@@ -25,7 +23,6 @@ HISTOGRAM_PNG = "per_histogram.png"
 CURVE_PNG = "learning_curve.png"
 _STAGE_COLOURS = ("#8a8f98", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 _FILE_WIDTH = 120  # columns, where the output is no terminal
-_GREY = "#5f6670"
 _SHORTEST_AXIS = 0.05  # PER, so that a near-perfect stage is not blown up
 _MOST_BINS = 200
 _FEW_POINTS = 12  # fewer are marked one by one
@@ -48,6 +45,10 @@ def print_report(report: Entry, console: Console | None = None) -> None:
         pairs = zip(meters["meter_error_pu"], meters["per_mean"], strict=True)
         listed = ", ".join(f"{per:.2%} at {error:.0e} p.u." for error, per in pairs)
         console.print(f"mean PER of the last stage with meters that err: {listed}", soft_wrap=True)
+    rounds = report.get("rounds")
+    if rounds:
+        listed = ", ".join(f"{entry['round']}: {entry['per_mean']:.2%}" for entry in rounds)
+        console.print(f"mean PER of the last stage by rounds: {listed}", soft_wrap=True)
     speeds = [("environment steps/s", "env_steps_per_s"), ("updates/s", "updates_per_s")]
     shown = [f"{report[key]:,.0f} {name}" for name, key in speeds if report.get(key)]
     if shown:
@@ -97,10 +98,10 @@ def draw(report: Entry, folder: Path) -> list[Path]:
         The files written; no learning curve if the report holds none.
     """
     files = [folder / HISTOGRAM_PNG]
-    _save(files[0], lambda axes: _draw_histogram(axes, report))
+    save_picture(files[0], lambda axes: _draw_histogram(axes, report))
     if report.get("learning_curve"):
         files.append(folder / CURVE_PNG)
-        _save(files[1], lambda axes: _draw_curve(axes, report))
+        save_picture(files[1], lambda axes: _draw_curve(axes, report))
     return files
 
 
@@ -159,20 +160,6 @@ def _number(value: float | None, factor: float = 1.0, decimals: str = "2") -> st
     return "" if value is None else f"{value * factor:.{decimals}f}"
 
 
-def _save(path: Path, draw_on: Callable[[Axes], None]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure: Figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e3e5e8", linewidth=0.8)
-    axes.set_axisbelow(True)
-    draw_on(axes)
-    with replacing(path) as file:
-        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
-
-
 def _draw_histogram(axes: Axes, report: Entry) -> None:
     """Draw the PER histogram of every stage over one another, as the paper's Figure 3a."""
     edges, shares = _shares(report["stages"])
@@ -186,8 +173,8 @@ def _draw_histogram(axes: Axes, report: Entry) -> None:
     axes.set_ylim(bottom=_SHOWN_SHARE)
     left, right = (edges[min(filled)], edges[max(filled) + 1]) if filled else (0.0, 1.0)
     axes.set_xlim(min(left, 0.0), max(right, _SHORTEST_AXIS))
-    _in_per_cent(axes.xaxis)
-    _in_per_cent(axes.yaxis)
+    in_per_cent(axes.xaxis)
+    in_per_cent(axes.yaxis)
     width = 100 * (edges[1] - edges[0])
     axes.set_xlabel("PER: reward error against the optimal dispatch [%]")
     axes.set_ylabel(f"share of test states per {width:g} % of PER [%]")
@@ -228,17 +215,17 @@ def _draw_curve(axes: Axes, report: Entry) -> None:
             x, y, color=colour, linewidth=1.8, marker=marker, markersize=4, label=f"stage {stage}"
         )
         if before:
-            axes.axvline(before, color=_GREY, linewidth=1.0, linestyle=(0, (4, 3)))
+            axes.axvline(before, color=GREY, linewidth=1.0, linestyle=(0, (4, 3)))
         before += entry["episodes"]
     for height, name, side in _levels(report):
-        axes.axhline(height, color=_GREY, linewidth=0.9, linestyle=":")
+        axes.axhline(height, color=GREY, linewidth=0.9, linestyle=":")
         axes.text(
             1.0,
             height,
             f" {name} ",
             transform=axes.get_yaxis_transform(),
             fontsize=8,
-            color=_GREY,
+            color=GREY,
             ha="right",
             va=side,
         )
@@ -247,7 +234,7 @@ def _draw_curve(axes: Axes, report: Entry) -> None:
         axes.set_yscale("log")
     axes.set_xlim(0, before)
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    _in_per_cent(axes.yaxis)
+    in_per_cent(axes.yaxis)
     axes.set_xlabel("training episodes, all stages")
     axes.set_ylabel("mean PER on the validation states [%]")
     axes.set_title(_title(report), loc="left", fontsize=10)
@@ -265,17 +252,6 @@ def _levels(report: Entry) -> list[tuple[float, str, str]]:
     if rule is not None:
         levels.append((rule, "team-optimal rule, one stage", "top" if lower else "bottom"))
     return levels
-
-
-def _in_per_cent(axis: Axis) -> None:
-    """Label fractions in per cent; on a logarithmic axis also the 2 and 5 of each decade."""
-    from matplotlib.ticker import FuncFormatter
-
-    def minor(value: float, _: int | None) -> str:
-        return f"{100 * value:g}" if f"{value:e}"[0] in "25" else ""
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
-    axis.set_minor_formatter(FuncFormatter(minor))
 
 
 def _colour(stage: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from policies.controller import Controller
 from policies.maddpg import MADDPG
 from rllib_grid import Case, JointGridEnv, make_case
 from rllib_grid.env import GridEnv
@@ -20,6 +21,7 @@ from tuning.runfolder import RunFolder, create_run, load_run
 from tuning.train_args import TrainArgs
 
 CHECKPOINT_SECONDS = 8.0
+SHOWN_ROUNDS = 8  # of an iterated actor
 ENVIRONMENT = GridEnv  # importing it registers "grid"
 
 
@@ -58,17 +60,12 @@ def _open_run(args: TrainArgs, case: Case) -> RunFolder:
     run = create_run(args.out, f"{args.case}-{args.preset}-seed{args.seed}")
     run.write_config(
         case,
-        algorithm=algorithm_name(args.stages),
+        algorithm=args.named().title,
         preset=args.preset,
         seed=args.seed,
         arguments=args.to_json(),
     )
     return run
-
-
-def algorithm_name(stages: int) -> str:
-    """The field's name of MADDPG in so many stages."""
-    return {1: "MADDPG", 2: "TS-MADDPG"}.get(stages, f"MS-MADDPG-{stages}")
 
 
 def _train(algo: MADDPG, case: Case, run: RunFolder, *, quiet: bool) -> None:
@@ -137,6 +134,7 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
     judge = Judge(case, *test_states(case))
     controllers = algo.controllers()
     stages = algo.progress()["ended"]
+    probed = any(work["probes"] for work in stages)
     entries = []
     for judgement, work in zip(judge.stages(controllers), stages, strict=True):
         names = ("stage", "episodes", "probes", "validation_probes", "updates", "wall_s")
@@ -151,7 +149,7 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
     ]
     return {
         "case": case.name,
-        "algorithm": algorithm_name(args.stages),
+        "algorithm": args.named().title,
         "preset": args.preset,
         "seed": args.seed,
         "meter_error_pu": args.meter_error,
@@ -164,6 +162,13 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
         ),
         **judge.yardsticks(),
         "stages": entries,
-        "meters": judge.meter_errors(controllers) if len(stages) > 1 else None,
+        "meters": judge.meter_errors(controllers) if probed else None,
+        "rounds": _rounds(judge, controllers) if args.named().in_rounds else None,
         "learning_curve": curve,
     }
+
+
+def _rounds(judge: Judge, controllers: dict[str, Controller]) -> list[dict[str, Any]]:
+    """The last stage applied again and again, also more often than in training."""
+    judged = judge.rounds(controllers, SHOWN_ROUNDS)
+    return [judgement.entry(round=i) for i, judgement in enumerate(judged, start=1)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from tuning.algorithms import ALGORITHMS, Algorithm, AlgorithmName, staged
 from tuning.arguments import Arguments, Option, check_case, flag, options
 from tuning.errors import CommandError
 from tuning.runfolder import check_fresh, load_run
@@ -27,6 +28,10 @@ class TrainArgs(Arguments):
     preset: Annotated[
         Literal["fast", "paper"], Option("networks, learning rates and schedules")
     ] = "fast"
+    algorithm: Annotated[
+        AlgorithmName | None,
+        Option("named algorithm, in place of --stages (default: plain stages)"),
+    ] = None
     stages: Annotated[
         int, Option("number of stages K: 1 is MADDPG, 2 is TS-MADDPG", metavar="K")
     ] = 2
@@ -62,6 +67,12 @@ class TrainArgs(Arguments):
     num_gpus_per_learner: Annotated[float, Option("GPUs of each learner")] = 0.0
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
 
+    def named(self) -> Algorithm:
+        """Return what the training runs."""
+        if self.algorithm is not None:
+            return ALGORITHMS[self.algorithm]
+        return staged(self.stages, self.critic)
+
     def to_json(self) -> dict[str, Any]:
         """Return the configuration for ``config.json``: all but ``out``, ``resume``, ``quiet``."""
         values = {name: getattr(self, name) for name in _configuration_names()}
@@ -85,10 +96,26 @@ def check(args: TrainArgs) -> TrainArgs:
     if args.resume is not None:
         return _resumed(args)
     check_case(args.case)
+    args = _named(args)
     _check_numbers(args)
     if args.out is not None:
         check_fresh(args.out)
     return _stretched(args)
+
+
+def _named(args: TrainArgs) -> TrainArgs:
+    """Take stages and critic from the named algorithm, if one is named."""
+    if args.algorithm is None:
+        return args
+    named = ALGORITHMS[args.algorithm]
+    for name in ("stages", "critic"):
+        wish = getattr(named, name)
+        if wish is not None and name in args.explicit() and getattr(args, name) != wish:
+            raise CommandError(
+                f"{flag(name)} {getattr(args, name)} conflicts with --algorithm {args.algorithm}, "
+                f"which has {wish}"
+            )
+    return dataclasses.replace(args, stages=named.stages, critic=named.critic or args.critic)
 
 
 def _check_numbers(args: TrainArgs) -> None:

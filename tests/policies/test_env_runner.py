@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from quadratic_game import GAINS, JointGame
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.policy.sample_batch import MultiAgentBatch
@@ -307,3 +308,43 @@ def test_an_unregistered_environment_is_named():
     config = MADDPGConfig().environment("nowhere")
     with pytest.raises(ValueError, match="environment 'nowhere' is not registered; import"):
         MADDPGEnvRunner(config=config)
+
+
+# --- full states and iterated actors ----------------------------------------------------
+
+
+def test_full_state_actors_see_the_whole_joint_state():
+    runner = make_runner(num_stages=1, full_state=True)
+    rows = runner.collect(8, (0,), 0.0).columns
+    assert rows["inputs"].shape == (8, 2)
+    actor = runner.module[actor_id(1)].actor
+    np.testing.assert_array_equal(actor._columns.reshape(2, 2), [[0, 1], [0, 1]])
+
+
+def test_iterated_last_stage_refines_what_it_has_brought_about():
+    """Each lane's inputs are those after 0, 1 or 2 turns of the active actors themselves."""
+    runner = make_runner(stage=2, lanes=60)
+    runner.config.rounds = 3
+    with torch.no_grad():
+        runner.module[actor_id(2)].actor.last.bias.fill_(0.1)  # so that every turn moves
+    rollout = runner.collect(60, (0,), 0.0)
+    inputs = rollout.columns["inputs"]
+    state, actor = inputs[:, :2], runner._actor(2)
+    possible, turns = runner._actor(1)(state), []
+    for _ in range(3):
+        seen = np.concatenate([state, possible, np.repeat(possible.sum(1)[:, None], 2, 1)], 1)
+        turns.append(np.isclose(inputs, seen, atol=1e-6).all(1))
+        possible = actor(seen)
+    turns = np.array(turns)
+    assert (turns.sum(0) == 1).all()
+    assert (turns.sum(1) > 8).all()  # 20 of each on average
+    assert rollout.probes == 60 + turns[1].sum() + 2 * turns[2].sum()
+    _, probes = runner.validate(weights_of(runner, 2), 10, 0)
+    assert probes == 30  # judged at the full number of rounds
+
+
+def test_iterating_waits_for_the_last_stage():
+    runner = make_runner(stage=1, num_stages=2)
+    runner.config.rounds = 3
+    assert runner.collect(8, (0,), 0.0).probes == 0
+    assert runner.validate(weights_of(runner, 1), 10, 0)[1] == 0

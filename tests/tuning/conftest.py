@@ -1,4 +1,4 @@
-"""The door as tests use it: in this process, or in one of its own."""
+"""The door as tests use it, in this process or in one of its own, and made-up results."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rllib_grid import make_case, save_states
-from tuning import cli, evaluation
+from tuning import cli, evaluation, statistics
+from tuning.runfolder import create_run
+from tuning.train_args import TrainArgs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,3 +65,75 @@ def python():
         )
 
     return run
+
+
+@pytest.fixture
+def made_report():
+    """Return a function that makes up the report of a run, with PERs around those given."""
+
+    def make(per=(0.26, 0.02), seed=0, title="TS-MADDPG", rounds=(), case="ieee13", states=200):
+        rng = np.random.default_rng(seed)
+
+        def judged(mean, **more):
+            sample = rng.gamma(2, mean / 2, states)
+            low_high = statistics.mean_ci95(sample)[1:]
+            found = {
+                "per_mean": statistics.mean_ci95(sample)[0],
+                "per_ci95": list(low_high),
+                "per_cdf": statistics.cdf(sample),
+                "regret_kw_mean": 2 * mean,
+                "regret_ratio": mean,
+                "cost_kw_mean": 3.0,
+                "voltage_violation_rate": 0.0125,
+                "voltage_violation_max_pu": 0.0031,
+                "per_histogram": statistics.histogram(sample),
+            }
+            return {**more, "states": states, "infeasible_states": 0, **found}
+
+        each = 1000 // len(per)
+        stages = [
+            judged(mean, stage=k, episodes=each, probes=0, updates=each, wall_s=10.0 + seed)
+            for k, mean in enumerate(per, start=1)
+        ]
+        curve = [
+            {"stage": k, "episodes": (k - 1) * each + e, "validation_per": mean * (1 + 100 / e)}
+            for k, mean in enumerate(per, start=1)
+            for e in range(each // 10, each + 1, each // 10)
+        ]
+        return {
+            "case": case,
+            "algorithm": title,
+            "preset": "fast",
+            "seed": seed,
+            "test_states": states,
+            "validation_states": 100,
+            "team_rule_per_mean": 0.255,
+            "zero_action_per_mean": 5.8,
+            "team_rule": judged(0.255),
+            "zero_action": judged(5.8),
+            "stages": stages,
+            "rounds": [judged(mean, round=r) for r, mean in enumerate(rounds, start=1)] or None,
+            "learning_curve": curve,
+        }
+
+    return make
+
+
+@pytest.fixture
+def made_comparison(tmp_path, made_report):
+    """A comparison folder: two cases, two seeds, stages 1 to 3 and an iterated actor."""
+    runs = {
+        "maddpg-1": {"per": (0.26,), "title": "MADDPG-1"},
+        "ts-maddpg": {"per": (0.26, 0.02), "title": "TS-MADDPG"},
+        "ms-maddpg-3": {"per": (0.27, 0.03, 0.004), "title": "MS-MADDPG-3"},
+        "iterated": {"per": (0.26, 0.02), "title": "iterated", "rounds": (0.02, 0.01, 0.015)},
+    }
+    out = tmp_path / "comparison"
+    for case in ("ieee13", "ieee13-twelve"):
+        for algorithm, how in runs.items():
+            for seed in (0, 1):
+                run = create_run(out / case / algorithm / f"seed{seed}", "x")
+                wanted = TrainArgs(case=case, algorithm=algorithm, seed=seed)
+                run.write_config(make_case(case), arguments=wanted.to_json())
+                run.write_report(made_report(seed=seed, case=case, **how))
+    return out

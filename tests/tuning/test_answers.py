@@ -17,6 +17,7 @@ class Constant:
     """A controller that sets stage x 10 kW and 0 kvar at every bus."""
 
     num_stages = 2
+    rounds = 1
 
     def __init__(self, case, agent):
         self.signature = case.layout.signature(agent)

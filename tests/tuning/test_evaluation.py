@@ -101,6 +101,7 @@ class Recorder:
     def __init__(self, case, agent, kw, kvar, num_stages=2):
         self.signature = case.layout.signature(agent)
         self.num_stages = num_stages
+        self.rounds = 1
         self.value = (kw, kvar)
         self.seen = []
 
@@ -168,5 +169,5 @@ def test_controllers_of_another_case_are_refused():
     with pytest.raises(CommandError, match="but case ieee13 has agent_0, agent_1"):
         run_controllers(case, {"agent_0": agents["agent_0"]}, *states)
     agents = {a: Recorder(case, a, 1.0, 1.0, num_stages=i + 1) for i, a in enumerate(case.agents)}
-    with pytest.raises(CommandError, match="differ in their number of stages"):
+    with pytest.raises(CommandError, match="differ in \\(stages, rounds\\)"):
         run_controllers(case, agents, *states)

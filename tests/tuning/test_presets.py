@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.maddpg import MADDPGConfig
+from policies.maddpg_config import MADDPGConfig
 from tuning.presets import make_config
 from tuning.train_args import TrainArgs
 

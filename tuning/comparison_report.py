@@ -1,0 +1,287 @@
+"""Tables and figures of a comparison, from the files of its runs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tuning.algorithms import ALGORITHMS
+from tuning.cells import Cell, find_cells
+from tuning.comparison import Run, best_round, compare_runs, figures_of
+from tuning.comparison_figures import draw_comparison, limit_name
+from tuning.errors import CommandError
+from tuning.paper import FOOTNOTE
+from tuning.runfolder import read_json, replacing, write_csv, write_json
+from tuning.statistics import CDF_AT_PER_CENT
+
+Entry = Mapping[str, Any]
+
+COMPARISON_JSON = "comparison.json"
+COMPARISON_CSV = "comparison.csv"
+COMPARISON_MD = "comparison.md"
+RUNS_CSV = "runs.csv"
+LIMITS_JSON = "limits.json"
+_FILE_WIDTH = 160  # columns, where the output is no terminal
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table, before it is written as Markdown or printed.
+
+    Attributes:
+        title: What stands above it.
+        head: Names of the columns; the first is the row's name.
+        rows: Cells as text, as many as there are columns.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def remake(out: Path) -> list[Path]:
+    """Write all files of a comparison anew from the finished runs below it.
+
+    Args:
+        out: Folder of the comparison.
+
+    Returns:
+        The files written: JSON, CSV, Markdown, PNG.
+
+    Raises:
+        CommandError: No run is finished, or a file cannot be read or written.
+    """
+    runs = load_runs(out)
+    if not runs:
+        raise CommandError(f"{out} holds no finished run; compare has to come to an end first")
+    write_json(out / COMPARISON_JSON, compare_runs(runs, _limits(out, runs)))
+    content = read_json(out / COMPARISON_JSON)
+    write_csv(out / COMPARISON_CSV, _csv_rows(content))
+    write_csv(out / RUNS_CSV, _run_rows(runs))
+    with replacing(out / COMPARISON_MD) as file:
+        file.write(markdown(content).encode())
+    names = (COMPARISON_JSON, COMPARISON_CSV, COMPARISON_MD, RUNS_CSV)
+    return [*(out / name for name in names), *draw_comparison(content, out)]
+
+
+def load_runs(out: Path) -> list[Run]:
+    """Read the finished runs below a folder: cases by name, algorithms in their usual order."""
+
+    def order(cell: Cell) -> tuple[str, int, str, int]:
+        known = list(ALGORITHMS)
+        place = known.index(cell.algorithm) if cell.algorithm in known else len(known)
+        return cell.case, place, cell.algorithm, cell.seed
+
+    finished = [cell for cell in find_cells(out) if cell.finished]
+    return [
+        Run(cell.case, cell.algorithm, cell.seed, cell.run.report(), cell.run.config())
+        for cell in sorted(finished, key=order)
+    ]
+
+
+def print_comparison(out: Path, console: Console | None = None) -> None:
+    """Print the tables of ``comparison.json``.
+
+    Args:
+        out: Folder of the comparison.
+        console: Where to; standard output if None.
+    """
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _FILE_WIDTH)
+    for sheet in sheets(read_json(out / COMPARISON_JSON)):
+        table = Table(box=box.SIMPLE, title=sheet.title, title_justify="left", pad_edge=False)
+        for i, name in enumerate(sheet.head):
+            table.add_column(name, justify="right" if i else "left", no_wrap=i == 0)
+        for row in sheet.rows:
+            table.add_row(*row, style="dim" if row[0].startswith("  ") else None)
+        console.print(table)
+    console.print(FOOTNOTE, soft_wrap=True)
+
+
+def markdown(content: Entry) -> str:
+    """Return ``comparison.md``: the tables, and the rules by which they are made."""
+    parts = ["# Comparison"]
+    for sheet in sheets(content):
+        parts.append(f"## {sheet.title}")
+        lines = [sheet.head, ["---", *["---:"] * (len(sheet.head) - 1)], *sheet.rows]
+        parts.append("\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines))
+    notes = [*content["rules"].values(), "paper: its own case and test states; " + FOOTNOTE]
+    notes.append(f"commits of the runs: {', '.join(content['commits'])}")
+    parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def sheets(content: Entry) -> list[Sheet]:
+    """Return all tables of a comparison: two per case, and one over the cases."""
+    found = []
+    for name, case in content["cases"].items():
+        agents = f"{case['agents']} agents, {case['test_states']:,} test states"
+        found.append(_per_sheet(f"{name} ({agents}): PER and shares of states, in %", case))
+        found.append(_effort_sheet(f"{name} ({agents}): episodes, cost, voltages", case))
+    if content["all_cases"]:
+        rows = [
+            [_title(content, algorithm), str(len(summary["values"])), per_cent(summary)]
+            for algorithm, summary in content["all_cases"].items()
+        ]
+        head = ["algorithm", "runs", "mean PER, %"]
+        found.append(Sheet(f"all {len(content['cases'])} cases together", head, rows))
+    return found
+
+
+def _per_sheet(title: str, case: Entry) -> Sheet:
+    """The paper's Figure 3b: mean PER and its distribution function, with the paper's own rows."""
+    head = ["algorithm", "seeds", "mean PER", *(f"PER < {x} %" for x in CDF_AT_PER_CENT)]
+    rows = []
+    for row in case["algorithms"].values():
+        figures = row["figures"]
+        below = [per_cent(figures[f"per_below_{x}"], brief=True) for x in CDF_AT_PER_CENT]
+        rows.append([_named(row), str(len(row["seeds"])), per_cent(figures["per_mean"]), *below])
+        if row["paper"]:
+            rows.append(_yardstick(f"  paper: {row['paper']['name']}", row["paper"]))
+    rows += [_yardstick("team-optimal rule, one stage", case["team_rule"])]
+    for stages, per in case["information_limit"].items():
+        name = f"information limit, {limit_name(stages)}"
+        rows.append([name, "", _value(per, 100), *[""] * len(CDF_AT_PER_CENT)])
+    rows += [_yardstick("zero action", case["zero_action"])]
+    rows.append(["optimal dispatch", "", "0", *["100"] * len(CDF_AT_PER_CENT)])
+    return Sheet(title, head, rows)
+
+
+def _effort_sheet(title: str, case: Entry) -> Sheet:
+    """The paper's Figure 3c, and what a PER does not tell: regret in kW and violations."""
+    head = ["algorithm", "episodes", "to optimised performance", "to pass the paper"]
+    head += ["regret, kW", "regret / optimum, %", "voltage violated, %", "seconds"]
+    rows = []
+    for row in case["algorithms"].values():
+        figures = row["figures"]
+        rows.append(
+            [
+                _named(row),
+                count(figures["episodes"]),
+                count(figures["episodes_to_optimised"]),
+                count(figures["episodes_to_paper"]) if row["paper"] else "",
+                interval(figures["regret_kw_mean"]),
+                per_cent(figures["regret_ratio"]),
+                per_cent(figures["voltage_violation_rate"]),
+                count(figures["wall_s"]),
+            ]
+        )
+        if row["paper"] and row["paper"]["episodes"]:
+            rows.append([f"  paper: {row['paper']['name']}", row["paper"]["episodes"], *[""] * 6])
+    for name, key in (
+        ("team-optimal rule, one stage", "team_rule"),
+        ("zero action", "zero_action"),
+    ):
+        entry = case[key]
+        cells = [_value(entry["regret_kw_mean"]), _value(entry["regret_ratio"], 100)]
+        cells.append(_value(entry["voltage_violation_rate"], 100))
+        rows.append([name, *[""] * 3, *cells, ""])
+    return Sheet(title, head, rows)
+
+
+def per_cent(summary: Entry, *, brief: bool = False) -> str:
+    """Return a summary of fractions in per cent; with its interval unless ``brief``."""
+    return _value(summary["iqm"], 100) if brief else interval(summary, 100)
+
+
+def interval(summary: Entry, factor: float = 1.0) -> str:
+    """Return ``middle [low, high]``, or the middle alone where there is no interval."""
+    middle = _value(summary["iqm"], factor)
+    if not middle or summary["low"] is None or summary["low"] == summary["high"]:
+        return middle
+    return f"{middle} [{_value(summary['low'], factor)}, {_value(summary['high'], factor)}]"
+
+
+def count(summary: Entry) -> str:
+    """Return a number of episodes or seconds; where some seeds have none, how many have."""
+    values = [value for value in summary["values"] if value is not None]
+    if len(values) == len(summary["values"]):
+        return f"{summary['iqm']:,.0f}"
+    return f"{len(values)} of {len(summary['values'])} seeds" if values else "never"
+
+
+def _named(row: Entry) -> str:
+    number = f", round {row['round']}" if row["round"] is not None else ""
+    preset = f" ({row['preset']})" if row["preset"] != "fast" else ""
+    return f"{row['name']}{number}{preset}"
+
+
+def _title(content: Entry, algorithm: str) -> str:
+    first = next(iter(content["cases"].values()))
+    return str(first["algorithms"][algorithm]["name"])
+
+
+def _yardstick(name: str, entry: Entry) -> list[str]:
+    return [name, "", _value(entry["per_mean"], 100), *_below(entry["per_cdf"])]
+
+
+def _below(cdf: Entry) -> list[str]:
+    return [_value(cdf.get(str(x)), 100) for x in CDF_AT_PER_CENT]
+
+
+def _value(value: float | None, factor: float = 1.0) -> str:
+    """Two decimals, or three where the number is less than a tenth."""
+    if value is None:
+        return ""
+    scaled = value * factor
+    return f"{scaled:.3f}" if 0 < abs(scaled) < 0.1 else f"{scaled:,.2f}"
+
+
+def _escaped(text: str) -> str:
+    return text.strip().replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+
+
+def _limits(out: Path, runs: Sequence[Run]) -> dict[str, dict[int, float]]:
+    """Return the information limits of the cases, and keep them with the comparison.
+
+    Those of the cache count; where it has none, those that an earlier call has kept in
+    ``limits.json``, so that the folder alone is enough wherever it is moved to.
+    """
+    kept = read_json(out / LIMITS_JSON) if (out / LIMITS_JSON).is_file() else {}
+    for run in {run.case: run for run in runs}.values():
+        known = _cached_limits(run)
+        if known:
+            kept[run.case] = {str(stages): per for stages, per in known.items()}
+    if kept:
+        write_json(out / LIMITS_JSON, kept)
+    return {case: {int(k): per for k, per in known.items()} for case, known in kept.items()}
+
+
+def _cached_limits(run: Run) -> dict[int, float] | None:
+    """The limits that ``limits`` has computed for the very case of a run, by stage count."""
+    from rllib_grid import Case
+    from tuning.information_limit import load_limits
+
+    return load_limits(Case.from_dict(run.config["case"]))
+
+
+def _csv_rows(content: Entry) -> list[dict[str, Any]]:
+    """One row per case and algorithm."""
+    rows = []
+    for name, case in content["cases"].items():
+        for algorithm, row in case["algorithms"].items():
+            line = {"case": name, "agents": case["agents"], "algorithm": algorithm}
+            line |= {key: row[key] for key in ("name", "preset", "stages", "round")}
+            line["seeds"] = " ".join(map(str, row["seeds"]))
+            for figure, summary in row["figures"].items():
+                line |= {f"{figure}_{key}": summary[key] for key in ("iqm", "low", "high")}
+            line["paper_per_mean"] = row["paper"]["per_mean"] if row["paper"] else None
+            rows.append(line)
+    return rows
+
+
+def _run_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One row per run."""
+    rows = []
+    for run in runs:
+        peers = [r.report for r in runs if (r.case, r.algorithm) == (run.case, run.algorithm)]
+        line = {"case": run.case, "algorithm": run.algorithm, "seed": run.seed}
+        rows.append({**line, **figures_of(run, best_round(peers))})
+    return rows
