@@ -39,8 +39,14 @@ class MARDPGConfig(MADDPGConfig):
         self.num_rounds = 2
         self.time_steps = 1
         self.memory_width = 32
+        # Old rows show what others' probes told while those probed otherwise: keep few, go on
+        # collecting to the end, and let the targets of early rounds follow faster.
         self.episodes = [20_000]
-        self.probe_noise = 0.3
+        self.updates_per_episode = 0.6
+        self.collect_share = 1.0
+        self.replay_capacity = 5_000
+        self.actor_lr = [3e-3]
+        self.tau = 0.005
 
     def recurrence(
         self,
@@ -69,20 +75,6 @@ class MARDPGConfig(MADDPGConfig):
         self._take(given)
         return self
 
-    def exploration(self, *, probe_noise: float = NotProvided, **kwargs: Any) -> MARDPGConfig:
-        """Exploration, see `MADDPGConfig.exploration`.
-
-        Args:
-            probe_noise: factor on the noise of rounds that only probe.
-            **kwargs: `noise`, `sigma`.
-
-        Returns:
-            This configuration.
-        """
-        super().exploration(**kwargs)
-        self._take({"probe_noise": probe_noise})
-        return self
-
     def validate(self) -> None:
         """Check all settings, see `MADDPGConfig.validate`.
 
@@ -93,8 +85,6 @@ class MARDPGConfig(MADDPGConfig):
         for name in ("num_rounds", "time_steps", "memory_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 1")
-        if not self.probe_noise >= 0.0:
-            raise ValueError(f"probe_noise is {self.probe_noise}, must be >= 0")
         for name, value in (("num_stages", 1), ("full_state", False), ("target_input", "probe")):
             if getattr(self, name) != value:
                 raise ValueError(

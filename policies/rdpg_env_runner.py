@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from policies.env_runner import Act, Floats, MADDPGEnvRunner, Rollout
-from policies.exploration import NOISES
 from policies.recurrent_networks import RecurrentActor
 from policies.replay import Columns
 from policies.rl_modules import actor_id
@@ -62,33 +60,6 @@ class MARDPGEnvRunner(MADDPGEnvRunner):
     the last is followed by a probe; the last is rewarded, and what is measured under it is the
     last observation of the next time step.
     """
-
-    def collect(
-        self, num_episodes: int, seed: Sequence[int], sigma: float, random_actions: bool = False
-    ) -> Rollout:
-        """Collect trajectories with noise in every round; see `MADDPGEnvRunner.collect`.
-
-        Rounds that only probe have `probe_noise` times the noise: it veils what the others'
-        probes tell, which the noise of the rewarded round does not.
-        """
-        env_seed, noise_seed = np.random.SeedSequence(seed).spawn(2)
-        rng = np.random.default_rng(noise_seed)
-        config, shape = self.config, (min(self.num_envs, num_episodes), self.spec.action_dim)
-        noise, actor = NOISES[config.noise](shape, rng), self._actor(1)
-        rewarded = cycle([*[False] * (config.num_rounds - 1), True])
-
-        def act(inputs: Floats) -> Floats:
-            scale = sigma if next(rewarded) else sigma * config.probe_noise
-            if random_actions:
-                return rng.uniform(-1.0, 1.0, shape).astype(np.float32)
-            action = actor(inputs)
-            if scale > 0.0:
-                action = np.clip(action + noise.sample(scale), -1.0, 1.0)
-            return action
-
-        rollout = self.rollout(num_episodes, env_seed, act, noise.reset)
-        self._log(rollout)
-        return rollout
 
     def rollout(
         self,

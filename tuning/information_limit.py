@@ -53,7 +53,8 @@ class Budget:
         rate: learning rate at stage 1, falling to zero along a cosine; stage k starts from a
             k-th of it, the full state from half.
         whiten_floor: see `TeamActor.fit_inputs`.
-        whiten_states: number of states that the whitening is taken from.
+        fresh_states: number of states that the whitening is taken from, and that tell whether a
+            stage is better than holding the action of the one before.
     """
 
     updates: int
@@ -61,7 +62,7 @@ class Budget:
     width: int = 128
     rate: float = 2e-2
     whiten_floor: float = 1e-3
-    whiten_states: int = 65_536
+    fresh_states: int = 65_536
 
     @property
     def averaging(self) -> float:
@@ -125,7 +126,7 @@ def fit_stage(
         watch: Called now and then.
 
     Returns:
-        The actors with averaged weights.
+        The actors with averaged weights; actors that hold their prototypes where those are worse.
     """
     stage = FULL_STATE if full_state else len(earlier) + 1
     torch_seed, *words = np.random.SeedSequence((seed, stage)).generate_state(5).tolist()
@@ -141,7 +142,7 @@ def fit_stage(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed)
         actor = _new_actor(case, len(earlier) + 1, budget, full_state=full_state)
-    actor.fit_inputs(draw(budget.whiten_states)[1], budget.whiten_floor)
+    actor.fit_inputs(draw(budget.fresh_states)[1], budget.whiten_floor)
     parameters = list(actor.parameters())
     current = [parameter.data for parameter in parameters]
     average = [weights.clone() for weights in current]
@@ -162,7 +163,21 @@ def fit_stage(
             watch(update + 1, float(cost.detach()))
     for weights, averaged in zip(current, average, strict=True):
         weights.copy_(averaged)
-    return actor.requires_grad_(False)
+    actor.requires_grad_(False)
+    if earlier:
+        state, inputs = draw(budget.fresh_states)
+        held = _holding(actor)
+        if model.cost_kw(state, held(inputs)).mean() <= model.cost_kw(state, actor(inputs)).mean():
+            return held
+    return actor
+
+
+def _holding(actor: TeamActor) -> TeamActor:
+    """The same actors, keeping to their prototypes: what a further stage never falls behind."""
+    weights = dict(actor.state_dict())
+    for name in ("last.weight", "last.bias", "skip"):
+        weights[name] = torch.zeros_like(weights[name])
+    return actor.with_weights(weights)
 
 
 def _new_actor(case: Case, stage: int, budget: Budget, *, full_state: bool) -> TeamActor:

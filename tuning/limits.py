@@ -64,9 +64,20 @@ def run_limits(args: LimitsArgs) -> None:
         raise KeyboardInterrupt("stages that are done are kept; the same command goes on") from None
     finally:
         torch.set_num_threads(threads)
+    console.print(_title(content), soft_wrap=True)
     console.print(limits_table(content, args.stages))
     for folder in filter(None, (limits_folder(case, budget, args.seed), args.out)):
         console.print(f"{folder / LIMITS_JSON}", soft_wrap=True)
+
+
+def _title(content: Mapping[str, Any]) -> str:
+    budget = content["budget"]
+    title: str = (
+        f"{content['case_name']}, information limits, {budget['updates']:,} updates of "
+        f"{budget['batch']} states, width {budget['width']}, seed {content['seed']}"
+    )
+    error = content["case"]["meter_error_pu"]
+    return title + (f", meters err by {error:g} p.u." if error else "")
 
 
 def limits_table(content: Mapping[str, Any], stages: int) -> Table:
@@ -76,18 +87,11 @@ def limits_table(content: Mapping[str, Any], stages: int) -> Table:
         content: Of limits.json.
         stages: K; limits of more stages are left out.
     """
-    budget = content["budget"]
-    title = (
-        f"{content['case_name']}, information limits, {budget['updates']:,} updates of "
-        f"{budget['batch']} states, width {budget['width']}, seed {content['seed']}"
-    )
-    error = content["case"]["meter_error_pu"]
-    title += f", meters err by {error:g} p.u." if error else ""
     entries = {int(entry["stage"]): entry for entry in content["limits"]}
     columns = {"team\nrule": _cells(content["team_rule"])}
     columns |= {f"stage\n{k}": _cells(entries[k]) for k in range(1, stages + 1)}
     columns["full\nstate"] = _cells(entries[FULL_STATE])
-    table = Table(box=box.SIMPLE, title=title, title_justify="left", padding=(0, 1), pad_edge=False)
+    table = Table(box=box.SIMPLE, padding=(0, 1), pad_edge=False)
     table.add_column("", no_wrap=True)
     for head in columns:
         table.add_column(head, justify="right")

@@ -164,13 +164,12 @@ def test_a_row_is_what_happened_round_by_round():
 
 def test_noise_in_every_round():
     runner = make_runner(lanes=500, num_rounds=3)
-    runner.config = runner.config.copy(copy_frozen=False).exploration(probe_noise=0.5)
     rows = runner.collect(500, (0, 1), 0.1).columns
     module = runner.module[actor_id(1)].unwrapped()
     with torch.no_grad():
         meant = module.forward_inference({Columns.OBS: torch.from_numpy(rows["inputs"])})
     noise = (rows["action"] - meant[Columns.ACTIONS].numpy()).reshape(500, 3, 2)
-    np.testing.assert_allclose(noise.std(axis=(0, 2)), [0.05, 0.05, 0.1], rtol=0.1)
+    np.testing.assert_allclose(noise.std(axis=(0, 2)), [0.1, 0.1, 0.1], rtol=0.1)
     quiet = runner.collect(500, (0, 1), 0.0).columns
     np.testing.assert_array_equal(rows["inputs"][:, :6], quiet["inputs"][:, :6])
 
@@ -338,7 +337,6 @@ def test_critic_module_values_whole_trajectories(learnt):
         ("recurrence", "num_rounds", 0),
         ("recurrence", "time_steps", 0),
         ("recurrence", "memory_width", 0),
-        ("exploration", "probe_noise", -0.1),
         ("stages", "num_stages", 2),
         ("training", "full_state", True),
         ("training", "target_input", "literal"),

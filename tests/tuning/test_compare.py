@@ -198,7 +198,8 @@ def test_table_of_the_whole_grid(tmp_path, made_report):
 REAL = ["--budget", "400", "--algorithms", "maddpg-1", "ts-maddpg", "--seeds", "0", "1", "--quiet"]
 
 
-def test_real_comparison_end_to_end(tmp_path, ray_session, capsys):
+def test_real_comparison_end_to_end(tmp_path, ray_session, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no limits are cached here
     out = tmp_path / "out"
     assert main(["compare", "--out", str(out), *REAL]) == 0
     content = read_json(out / "comparison.json")

@@ -25,7 +25,7 @@ from tuning.information_limit import (
     load_limits,
 )
 
-TINY = Budget(updates=4, batch=8, width=4, whiten_states=64)
+TINY = Budget(updates=4, batch=8, width=4, fresh_states=64)
 FORK = Feeder("fork", (0, 1, 1), np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3]), 1.0)
 TRUNK = Feeder("trunk", (0, 1, 1), np.array([3.0, 1.0, 1.0]), np.array([0.3, 0.2, 0.3]), 1.0)
 
@@ -122,7 +122,7 @@ def test_a_collapsed_feeder_has_a_cost_and_a_gradient(small):
 
 
 def test_one_stage_comes_to_the_team_rule_and_more_knowledge_comes_closer(small):
-    budget = Budget(updates=600, batch=128, width=32, whiten_states=4_096)
+    budget = Budget(updates=600, batch=128, width=32, fresh_states=4_096)
     judge = Judge(small, *evaluation.test_states(small, 2_000))
     first = fit_stage(small, [], budget, seed=0)
     rule, found = judge.team_rule(), judge_stage(judge, [], first)
@@ -139,6 +139,16 @@ def test_one_stage_comes_to_the_team_rule_and_more_knowledge_comes_closer(small)
     full = judge_stage(judge, [], fit_stage(small, [], budget, seed=0, full_state=True))
     assert 0 < second.regret_kw_mean < 0.3 * rule.regret_kw_mean
     assert 0 < full.regret_kw_mean < 0.1 * rule.regret_kw_mean
+
+
+def test_a_stage_that_wins_nothing_holds_what_it_is_given(small):
+    spoiling = dataclasses.replace(TINY, rate=10.0)
+    state = torch.from_numpy(drawn(small, 50)[0])
+    first = fit_stage(small, [], Budget(updates=200, batch=64, width=8, fresh_states=512), seed=0)
+    second = fit_stage(small, [first], spoiling, seed=0)
+    rng = np.random.default_rng(0)
+    inputs = actor_inputs(small, ExactModel(small), [first], state, rng)
+    assert torch.equal(second(inputs), first(state))
 
 
 def test_later_stages_see_what_meters_show_of_the_stage_before(small):
