@@ -43,7 +43,7 @@ class MARDPGConfig(MADDPGConfig):
         # collecting to the end, and let the targets of early rounds follow faster.
         self.episodes = [20_000]
         self.updates_per_episode = 0.6
-        self.collect_share = 1.0
+        self.collect_share = 0.95
         self.replay_capacity = 5_000
         self.actor_lr = [3e-3]
         self.tau = 0.005

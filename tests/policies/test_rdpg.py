@@ -40,7 +40,7 @@ def tiny(seed=0, num_rounds=2, time_steps=1, **settings):
         .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=8, **settings)
         .recurrence(num_rounds=num_rounds, time_steps=time_steps, memory_width=4)
         .stages(episodes=24, warmup_episodes=8, updates_per_episode=1.0)
-        .stages(updates_per_iteration=8, validation_episodes=16)
+        .stages(collect_share=0.5, updates_per_iteration=8, validation_episodes=16)
         .debugging(seed=seed)
     )
 
