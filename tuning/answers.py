@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tuning.arguments import Arguments, Option, check_case
+from tuning.arguments import Arguments, Option, check_case, check_meter_error
 from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import load_run, replacing
 
@@ -75,9 +74,8 @@ def evaluate(args: EvaluateArgs) -> None:
     run = load_run(args.run)
     if args.stage is not None and args.stage < 1:
         raise CommandError(f"--stage: {args.stage} is out of bounds, must be >= 1")
-    error = args.meter_error
-    if error is not None and not (math.isfinite(error) and error >= 0):
-        raise CommandError(f"--meter-error: {error} is out of bounds, must be >= 0")
+    if args.meter_error is not None:
+        check_meter_error(args.meter_error)
     case = run.case()
     if not run.controllers.is_dir():
         raise CommandError(f"{args.run} holds no controllers/ yet; finish its training first")

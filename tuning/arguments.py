@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar, Union
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union
 
 from tuning.errors import CommandError, did_you_mean
 
@@ -81,6 +82,22 @@ def check_case(name: str) -> None:
     if name not in case_names():
         hint = did_you_mean(name, case_names())
         raise CommandError(f"--case: {name} is unknown{hint} (known: {', '.join(case_names())})")
+
+
+MeterError = Annotated[
+    float,
+    Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),
+]
+
+
+def check_meter_error(meter_error_pu: float) -> None:
+    """Refuse a ``--meter-error`` that is no standard deviation.
+
+    Raises:
+        CommandError: It is negative or not finite.
+    """
+    if not (math.isfinite(meter_error_pu) and meter_error_pu >= 0):
+        raise CommandError(f"--meter-error: {meter_error_pu} is out of bounds, must be >= 0")
 
 
 class Parser(argparse.ArgumentParser):

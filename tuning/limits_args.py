@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tuning.arguments import Arguments, Option, check_case, flag
+from tuning.arguments import Arguments, MeterError, Option, check_case, check_meter_error, flag
 from tuning.errors import CommandError
 from tuning.runfolder import check_fresh
 
@@ -17,10 +16,7 @@ class LimitsArgs(Arguments):
     """Options of ``limits``."""
 
     case: Annotated[str, Option("case whose limits are sought")] = "ieee13"
-    meter_error: Annotated[
-        float,
-        Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),
-    ] = 0.0
+    meter_error: MeterError = 0.0
     stages: Annotated[int, Option("number of stages K; the full state is always added", "K")] = 3
     updates: Annotated[int, Option("gradient updates of each stage")] = 30_000
     seed: Annotated[int, Option("seed of networks and training states")] = 0
@@ -37,8 +33,7 @@ def check(args: LimitsArgs) -> LimitsArgs:
         CommandError: An unknown case, a value out of bounds, or an ``out`` that holds something.
     """
     check_case(args.case)
-    if not (math.isfinite(args.meter_error) and args.meter_error >= 0):
-        raise CommandError(f"--meter-error: {args.meter_error} is out of bounds, must be >= 0")
+    check_meter_error(args.meter_error)
     for name, bound in (("stages", 1), ("updates", 1), ("seed", 0)):
         value = getattr(args, name)
         if value < bound:

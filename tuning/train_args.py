@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tuning.algorithms import ALGORITHMS, Algorithm, AlgorithmName, staged
-from tuning.arguments import Arguments, Option, check_case, flag, options
+from tuning.arguments import (
+    Arguments,
+    MeterError,
+    Option,
+    check_case,
+    check_meter_error,
+    flag,
+    options,
+)
 from tuning.errors import CommandError
 from tuning.runfolder import check_fresh, load_run
 
@@ -21,10 +29,7 @@ class TrainArgs(Arguments):
     """Options of ``train``. ``None`` stands for the preset's own value."""
 
     case: Annotated[str, Option("case to train on")] = "ieee13"
-    meter_error: Annotated[
-        float,
-        Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),
-    ] = 0.0
+    meter_error: MeterError = 0.0
     preset: Annotated[
         Literal["fast", "paper"], Option("networks, learning rates and schedules")
     ] = "fast"
@@ -132,8 +137,7 @@ def _check_numbers(args: TrainArgs) -> None:
     updates = args.updates_per_episode
     if updates is not None and not (math.isfinite(updates) and updates > 0):
         raise CommandError(f"--updates-per-episode: {updates} is out of bounds, must be > 0")
-    if not (math.isfinite(args.meter_error) and args.meter_error >= 0):
-        raise CommandError(f"--meter-error: {args.meter_error} is out of bounds, must be >= 0")
+    check_meter_error(args.meter_error)
     gpus = args.num_gpus_per_learner
     if not (math.isfinite(gpus) and gpus >= 0):
         raise CommandError(f"--num-gpus-per-learner: {gpus} is out of bounds, must be >= 0")
