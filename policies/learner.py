@@ -44,7 +44,7 @@ class MADDPGLearner(TorchLearner):
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=parameters)
 
     def begin_stage(self, stage: int, best_actor: StateDict) -> None:
-        """Go on to a stage: fresh optimizers, critic carried over with its target set equal.
+        """Go on to a stage: fresh optimizers, critic carried over (or not) with an equal target.
 
         Args:
             stage: counted from 1.
@@ -53,7 +53,10 @@ class MADDPGLearner(TorchLearner):
         """
         self.freeze(stage - 1, best_actor)
         critic = self.module[CRITIC].unwrapped()
-        copy_weights(critic.target, critic.critic)
+        if self.config.carry_critic:
+            copy_weights(critic.target, critic.critic)
+        else:
+            critic.restart(stage)
         self.module[actor_id(stage)].unwrapped().begun.fill_(True)
         self._optimizer(CRITIC).state.clear()
         self._updates, self._team = 0, None

@@ -58,6 +58,7 @@ class MADDPGConfig(AlgorithmConfig):
         self.critic_net = "quadratic-residual"
         self.critic_width = 64
         self.critic_rows = 48
+        self.carry_critic = True
         self.actor_net = "plain"
         self.actor_width = 64
         self.full_state = False
@@ -83,6 +84,7 @@ class MADDPGConfig(AlgorithmConfig):
         critic_net: str = NotProvided,
         critic_width: int = NotProvided,
         critic_rows: int = NotProvided,
+        carry_critic: bool = NotProvided,
         actor_net: str = NotProvided,
         actor_width: int = NotProvided,
         full_state: bool = NotProvided,
@@ -106,6 +108,8 @@ class MADDPGConfig(AlgorithmConfig):
             critic_net: "quadratic-residual" or "paper", see `networks.Critics`.
             critic_width: units of the critics' hidden layers.
             critic_rows: rows of the quadratic part.
+            carry_critic: whether a stage begins with the critics of the stage before, as the
+                paper's Algorithm 1 does, or with fresh ones.
             actor_net: "plain" or "paper", see `networks.TeamActor`.
             actor_width: units of the actors' hidden layers.
             full_state: whether every actor sees the whole joint state (no decentralised control,
@@ -136,6 +140,7 @@ class MADDPGConfig(AlgorithmConfig):
             "critic_net": critic_net,
             "critic_width": critic_width,
             "critic_rows": critic_rows,
+            "carry_critic": carry_critic,
             "actor_net": actor_net,
             "actor_width": actor_width,
             "full_state": full_state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from policies.joint_spec import JointSpec
 from policies.networks import Critics, TeamActor
 
 CRITIC = "critic"
+_RESTARTED = 500  # apart from the seeds of the stages' actors
 
 
 def actor_id(stage: int) -> str:
@@ -57,14 +59,22 @@ class CriticModule(TorchRLModule):
 
     def setup(self) -> None:
         """Build the networks, from the module's own seed."""
+        self.critic = self._fresh(self.model_config["seed"])
+        self.target = copy.deepcopy(self.critic)
+
+    def restart(self, stage: int) -> None:
+        """Forget what the critics have learnt: fresh weights for a stage, targets set equal."""
+        fresh = self._fresh(self.model_config["seed"] + _RESTARTED + stage).state_dict()
+        self.critic.load_state_dict(fresh)
+        self.target.load_state_dict(fresh)
+
+    def _fresh(self, seed: int) -> Critics:
         config: dict[str, Any] = self.model_config
         spec = JointSpec.from_dict(config["joint_spec"])
         make = {"kind": config["kind"], "width": config["width"], "rows": config["rows"]}
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config["seed"])
-            self.critic = Critics(config["num_critics"], spec, **make)
-            self.target = Critics(config["num_critics"], spec, **make)
-        self.target.load_state_dict(self.critic.state_dict())
+            torch.manual_seed(seed)
+            return Critics(config["num_critics"], spec, **make)
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         return {"q": self.critic(batch[Columns.OBS], batch[Columns.ACTIONS][None])}

@@ -84,6 +84,20 @@ def check_case(name: str) -> None:
         raise CommandError(f"--case: {name} is unknown{hint} (known: {', '.join(case_names())})")
 
 
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value read from JSON is one that an option of this type could have."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return any(fits(value, arm) for arm in typing.get_args(hint))
+    if typing.get_origin(hint) is Literal:
+        return value in typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        kind = typing.get_args(hint)[0]
+        return isinstance(value, list) and all(fits(item, kind) for item in value)
+    if isinstance(value, bool) or hint is bool:
+        return isinstance(value, bool) and hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
 MeterError = Annotated[
     float,
     Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from policies.maddpg_config import MADDPGConfig
 from policies.rdpg import MARDPGConfig
+from tuning.settings import apply_settings, read_settings
 from tuning.train_args import TrainArgs
 
 PAPER_LATER_EPISODES = 10_000  # of every stage after the first
@@ -59,6 +60,7 @@ def make_config(args: TrainArgs) -> MADDPGConfig:
     config.training(full_state=algorithm.full_state)
     if args.updates_per_episode is not None:
         config.stages(updates_per_episode=args.updates_per_episode)
+    apply_settings(config, read_settings(args.settings or ()))
     if args.critic is not None:
         config.training(critic=args.critic)
     if args.critic_net is not None:

@@ -12,8 +12,9 @@ from policies.maddpg import MADDPG
 from rllib_grid import Case, JointGridEnv, make_case
 from rllib_grid.env import GridEnv
 from tuning.checkpoints import find_checkpoint, save_checkpoint
+from tuning.errors import CommandError
 from tuning.evaluation import Judge, test_states
-from tuning.local_ray import local_ray
+from tuning.local_ray import local_ray, quiet_rllib
 from tuning.presets import make_config
 from tuning.progress import TrainingProgress
 from tuning.report import draw, print_report
@@ -32,13 +33,20 @@ def run_training(args: TrainArgs) -> None:
         args: As returned by `train_args.check`.
 
     Raises:
+        CommandError: Settings that do not go together.
         KeyboardInterrupt: After Ctrl-C; says how to go on from the last checkpoint.
     """
+    quiet_rllib()
+    config = make_config(args)
+    try:
+        config.validate()
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     case = make_case(args.case, meter_error_pu=args.meter_error)
     run = _open_run(args, case)
     checkpoint = find_checkpoint(run)
     with local_ray(1 + args.num_env_runners + args.num_learners):
-        algo = make_config(args).build_algo()
+        algo = config.build_algo()
         try:
             if checkpoint is not None:
                 algo.restore_from_path(str(checkpoint.resolve()))

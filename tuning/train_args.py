@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,15 @@ from tuning.arguments import (
     Option,
     check_case,
     check_meter_error,
+    fits,
     flag,
     options,
 )
-from tuning.errors import CommandError
-from tuning.runfolder import check_fresh, load_run
+from tuning.errors import CommandError, did_you_mean
+from tuning.runfolder import check_fresh, load_run, read_json
+from tuning.settings import RECURRENT_ONLY, read_settings, write_settings
 
-_NOT_CONFIGURATION = ("out", "resume", "quiet")
+_NOT_CONFIGURATION = ("config", "out", "resume", "quiet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,22 @@ class TrainArgs(Arguments):
     updates_per_episode: Annotated[
         float | None, Option("gradient updates per episode (default: the preset's)")
     ] = None
+    settings: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "settings of the algorithm by name, several numbers divided by commas, e.g. "
+            "actor_lr=1e-3 sigma=0.3,0.1 (default: the preset's)",
+            metavar="NAME=VALUE",
+        ),
+    ] = None
+    config: Annotated[
+        Path | None,
+        Option(
+            "JSON file of options by name, e.g. the config.json of a run or the best.json of a "
+            "sweep; options given beside it win",
+            metavar="FILE",
+        ),
+    ] = None
     seed: Annotated[int, Option("seed of networks, exploration and training states")] = 0
     out: Annotated[
         Path | None,
@@ -79,7 +98,7 @@ class TrainArgs(Arguments):
         return staged(self.stages, self.critic)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the configuration for ``config.json``: all but ``out``, ``resume``, ``quiet``."""
+        """Return the configuration for ``config.json``: not where it goes or comes from."""
         values = {name: getattr(self, name) for name in _configuration_names()}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
@@ -100,8 +119,10 @@ def check(args: TrainArgs) -> TrainArgs:
     """
     if args.resume is not None:
         return _resumed(args)
+    if args.config is not None:
+        args = _from_file(args, args.config)
     check_case(args.case)
-    args = _named(args)
+    args = _with_settings(_named(args))
     _check_numbers(args)
     if args.out is not None:
         check_fresh(args.out)
@@ -121,6 +142,40 @@ def _named(args: TrainArgs) -> TrainArgs:
                 f"which has {wish}"
             )
     return dataclasses.replace(args, stages=named.stages, critic=named.critic or args.critic)
+
+
+def _with_settings(args: TrainArgs) -> TrainArgs:
+    """Check the settings and bring them into one form; none at all is None."""
+    settings = read_settings(args.settings or ())
+    if not args.named().recurrent:
+        for name in RECURRENT_ONLY:
+            if name in settings:
+                raise CommandError(f"--settings: {name} is a setting of ma-rdpg alone")
+    return dataclasses.replace(args, settings=write_settings(settings) or None)
+
+
+def _from_file(args: TrainArgs, path: Path) -> TrainArgs:
+    """Fill in what the command line left open from a file of options."""
+    content = read_json(path)
+    stored = content.get("arguments", content)
+    if not isinstance(stored, dict):
+        raise CommandError(f"{path}: its arguments must be a JSON object")
+    names = _configuration_names()
+    for name in stored:
+        if name not in names:
+            hint, known = did_you_mean(name, names), ", ".join(names)
+            raise CommandError(f"{path}: {name} is unknown{hint} (known: {known})")
+    for field, kind, _ in options(TrainArgs):
+        if field.name in stored and not fits(stored[field.name], kind):
+            raise CommandError(f"{path}: {field.name} cannot be {json.dumps(stored[field.name])}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    given = args.explicit()
+    if "settings" in given:  # by name: those of the command line win
+        values["settings"] = (*(values.get("settings") or ()), *(args.settings or ()))
+    wanted = {k: v for k, v in values.items() if k == "settings" or k not in given}
+    if {"stages", "critic"} & given and "algorithm" not in given:
+        wanted.pop("algorithm", None)  # a name for what the command line changes
+    return dataclasses.replace(args, **wanted)
 
 
 def _check_numbers(args: TrainArgs) -> None:
@@ -176,7 +231,7 @@ def _resumed(args: TrainArgs) -> TrainArgs:
     explicit = args.explicit()
     if args.out is not None and args.out.resolve() != args.resume.resolve():
         raise CommandError("--out conflicts with --resume, which goes on in its own folder")
-    asked = _stretched(dataclasses.replace(args, stages=kept.stages))
+    asked = _stretched(_with_settings(dataclasses.replace(args, stages=kept.stages)))
     for name in names:
         wish = args.stages if name == "stages" else getattr(asked, name)
         if name in explicit and wish != values[name]:

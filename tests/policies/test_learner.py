@@ -133,6 +133,22 @@ def test_the_next_stage_begins_with_fresh_actors_and_the_critic_of_the_last():
     assert not same(weights(learner, CRITIC), carried)
 
 
+def test_a_critic_that_is_not_carried_over_starts_anew():
+    learner, other = (make_learner(gamma=0.9, carry_critic=False) for _ in range(2))
+    initial = weights(learner, CRITIC)
+    update(learner, 5)
+    trained = weights(learner, CRITIC)
+    for each in (learner, other):
+        each.begin_stage(2, each.team().actor.state_dict())
+    begun = weights(learner, CRITIC)
+    assert same(begun, weights(other, CRITIC))  # whatever it had learnt
+    for name, value in begun.items():
+        assert value.equal(begun[name.replace("critic.", "target.", 1)])
+        if name.endswith("weight"):
+            assert not value.equal(trained[name])
+            assert not value.equal(initial[name])
+
+
 @pytest.mark.parametrize("stage", [1, 2])
 def test_state_round_trip_goes_on_bit_by_bit(stage):
     first, second = make_learner(gamma=0.9), make_learner(gamma=0.9, seed=9)
