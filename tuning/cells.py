@@ -1,14 +1,15 @@
-"""The cells of a comparison: one run folder per case, algorithm and seed."""
+"""The cells of a grid of trainings: one run folder per case, algorithm and seed."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tuning.errors import CommandError
 from tuning.runfolder import RunFolder
@@ -18,12 +19,12 @@ _LOCK_POLL_S = 0.2
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of a comparison.
+    """One training of a grid.
 
     Attributes:
-        out: Folder of the comparison.
+        out: Folder of the grid.
         case: Name of the case.
-        algorithm: As ``--algorithm`` names it.
+        algorithm: As ``--algorithm`` names it; in an ablation, the change.
         seed: Of the training.
     """
 
@@ -70,6 +71,35 @@ def find_cells(out: Path) -> list[Cell]:
             algorithm, case = path.parent.name, path.parent.parent.name
             found.append(Cell(out, case, algorithm, int(number[1])))
     return sorted(found, key=lambda cell: (cell.case, cell.algorithm, cell.seed))
+
+
+def check_held(cell: Cell, wanted: Mapping[str, Any], asked: str) -> None:
+    """Refuse a cell whose training, asked for or not, had another configuration.
+
+    Args:
+        cell: Begun or not.
+        wanted: Arguments of ``train`` by name, as ``config.json`` would hold them.
+        asked: By what they are asked for, e.g. ``--budget 2000 asks``.
+
+    Raises:
+        CommandError: It differs.
+    """
+    if not cell.begun:
+        return
+    stored = cell.run.config().get("arguments")
+    if not isinstance(stored, dict):
+        raise CommandError(f"{cell.run.config_file}: names no training arguments")
+    for name, value in wanted.items():
+        if name in stored and stored[name] != value:
+            raise CommandError(
+                f"{cell.path} was made with {name} {_shown(stored[name])}, not {_shown(value)} "
+                f"as {asked}; name another --out"
+            )
+
+
+def _shown(value: Any) -> str:
+    listed: Sequence[Any] = value if isinstance(value, list) else [value]
+    return " ".join(map(str, listed))
 
 
 def clear_debris(path: Path) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuning.ablate_args import AblateArgs
+from tuning.ablate_args import check as check_ablate
 from tuning.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
 from tuning.arguments import Arguments, Parser, add_options, from_namespace
 from tuning.bench_args import BenchArgs
@@ -58,6 +60,14 @@ def _compare(args: CompareArgs) -> int:
     return run_compare(checked)
 
 
+def _ablate(args: AblateArgs) -> int:
+    checked = check_ablate(args)
+    prepare_environment()
+    from tuning.ablate import run_ablate
+
+    return run_ablate(checked)
+
+
 def _limits(args: LimitsArgs) -> None:
     checked = check_limits(args)
     from tuning.limits import run_limits
@@ -76,6 +86,7 @@ def _bench(args: BenchArgs) -> None:
 COMMANDS = {
     "train": Command("train controllers and judge them against the optimum", TrainArgs, _train),
     "compare": Command("train algorithms over seeds, beside the paper", CompareArgs, _compare),
+    "ablate": Command("train a preset with one thing changed at a time", AblateArgs, _ablate),
     "report": Command("remake tables and pictures from the files of a folder", ReportArgs, report),
     "evaluate": Command("run trained controllers over a file of states", EvaluateArgs, evaluate),
     "optimum": Command("solve the optimal dispatch of a file of states", OptimumArgs, optimum),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 from tuning.algorithms import ALGORITHMS, AlgorithmName
 from tuning.arguments import Arguments, Option, check_case
-from tuning.cells import Cell, find_cells
+from tuning.cells import Cell, check_held, find_cells
 from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import RUNS, check_fresh
 from tuning.train_args import TrainArgs
@@ -96,7 +95,7 @@ def check(args: CompareArgs) -> CompareArgs:
         if name not in ALGORITHMS:
             hint, known = did_you_mean(name, ALGORITHMS), ", ".join(ALGORITHMS)
             raise CommandError(f"--algorithms: {name} is unknown{hint} (known: {known})")
-        training(args, args.case[0], name, 0)  # refuses a bad budget
+        training(args, Cell(args.folder, args.case[0], name, 0))  # refuses a bad budget
     for seed in args.seeds:
         if seed < 0:
             raise CommandError(f"--seeds: {seed} is out of bounds, must be >= 0")
@@ -106,11 +105,13 @@ def check(args: CompareArgs) -> CompareArgs:
     if not held:
         check_fresh(args.folder)
     for cell in held:
-        _check_held(args, cell)
+        if cell.algorithm in ALGORITHMS:
+            wanted = training(args, cell).to_json()
+            check_held(cell, wanted, f"--budget {args.budget} asks")
     return args
 
 
-def grid(args: CompareArgs) -> list[Cell]:
+def cells(args: CompareArgs) -> list[Cell]:
     """Return the cells asked for: seed by seed, so that all rows grow together."""
     return [
         Cell(args.folder, case, name, seed)
@@ -120,7 +121,7 @@ def grid(args: CompareArgs) -> list[Cell]:
     ]
 
 
-def training(args: CompareArgs, case: str, algorithm: str, seed: int) -> TrainArgs:
+def training(args: CompareArgs, cell: Cell) -> TrainArgs:
     """Return the configuration of one cell, checked; its ``out`` is not set.
 
     Raises:
@@ -128,12 +129,11 @@ def training(args: CompareArgs, case: str, algorithm: str, seed: int) -> TrainAr
     """
     preset: Any = "paper" if args.budget == "paper" else "fast"
     wanted = TrainArgs(
-        case=case,
-        algorithm=cast(AlgorithmName, algorithm),
+        case=cell.case,
+        algorithm=cast(AlgorithmName, cell.algorithm),
         preset=preset,
-        episodes=budgeted_episodes(args.budget, algorithm),
-        seed=seed,
-        quiet=True,
+        episodes=budgeted_episodes(args.budget, cell.algorithm),
+        seed=cell.seed,
     )
     return check_train(wanted)
 
@@ -170,25 +170,3 @@ def budgeted_episodes(budget: str, algorithm: str) -> tuple[int, ...] | None:
 def split_evenly(total: int, parts: int) -> tuple[int, ...]:
     """Return ``total`` in ``parts`` shares that differ by one at most, the larger ones first."""
     return tuple(total // parts + (i < total % parts) for i in range(parts))
-
-
-def _check_held(args: CompareArgs, cell: Cell) -> None:
-    """Refuse a folder whose trainings, asked for or not, had another configuration."""
-    if not cell.begun or cell.algorithm not in ALGORITHMS:
-        return
-    config = cell.run.config()
-    stored = config.get("arguments")
-    if not isinstance(stored, dict):
-        raise CommandError(f"{cell.run.config_file}: names no training arguments")
-    wanted = training(args, cell.case, cell.algorithm, cell.seed).to_json()
-    for name, value in wanted.items():
-        if name in stored and stored[name] != value:
-            raise CommandError(
-                f"{cell.path} was made with {name} {_shown(stored[name])}, not {_shown(value)} "
-                f"as --budget {args.budget} asks; name another --out"
-            )
-
-
-def _shown(value: Any) -> str:
-    listed: Sequence[Any] = value if isinstance(value, list) else [value]
-    return " ".join(map(str, listed))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from tuning.algorithms import ALGORITHMS
 from tuning.cells import Cell, find_cells
@@ -18,6 +15,7 @@ from tuning.comparison_figures import draw_comparison, limit_name
 from tuning.errors import CommandError
 from tuning.paper import FOOTNOTE
 from tuning.runfolder import read_json, replacing, write_csv, write_json
+from tuning.sheets import Sheet, count, interval, number, per_cent, print_sheets, to_markdown
 from tuning.statistics import CDF_AT_PER_CENT
 
 Entry = Mapping[str, Any]
@@ -27,22 +25,6 @@ COMPARISON_CSV = "comparison.csv"
 COMPARISON_MD = "comparison.md"
 RUNS_CSV = "runs.csv"
 LIMITS_JSON = "limits.json"
-_FILE_WIDTH = 160  # columns, where the output is no terminal
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table, before it is written as Markdown or printed.
-
-    Attributes:
-        title: What stands above it.
-        head: Names of the columns; the first is the row's name.
-        rows: Cells as text, as many as there are columns.
-    """
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 def remake(out: Path) -> list[Path]:
@@ -92,30 +74,14 @@ def print_comparison(out: Path, console: Console | None = None) -> None:
         out: Folder of the comparison.
         console: Where to; standard output if None.
     """
-    console = console or Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _FILE_WIDTH)
-    for sheet in sheets(read_json(out / COMPARISON_JSON)):
-        table = Table(box=box.SIMPLE, title=sheet.title, title_justify="left", pad_edge=False)
-        for i, name in enumerate(sheet.head):
-            table.add_column(name, justify="right" if i else "left", no_wrap=i == 0)
-        for row in sheet.rows:
-            table.add_row(*row, style="dim" if row[0].startswith("  ") else None)
-        console.print(table)
-    console.print(FOOTNOTE, soft_wrap=True)
+    print_sheets(sheets(read_json(out / COMPARISON_JSON)), [FOOTNOTE], console)
 
 
 def markdown(content: Entry) -> str:
     """Return ``comparison.md``: the tables, and the rules by which they are made."""
-    parts = ["# Comparison"]
-    for sheet in sheets(content):
-        parts.append(f"## {sheet.title}")
-        lines = [sheet.head, ["---", *["---:"] * (len(sheet.head) - 1)], *sheet.rows]
-        parts.append("\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines))
     notes = [*content["rules"].values(), "paper: its own case and test states; " + FOOTNOTE]
     notes.append(f"commits of the runs: {', '.join(content['commits'])}")
-    parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
-    return "\n\n".join(parts) + "\n"
+    return to_markdown("Comparison", sheets(content), notes)
 
 
 def sheets(content: Entry) -> list[Sheet]:
@@ -148,7 +114,7 @@ def _per_sheet(title: str, case: Entry) -> Sheet:
     rows += [_yardstick("team-optimal rule, one stage", case["team_rule"])]
     for stages, per in case["information_limit"].items():
         name = f"information limit, {limit_name(stages)}"
-        rows.append([name, "", _value(per, 100), *[""] * len(CDF_AT_PER_CENT)])
+        rows.append([name, "", number(per, 100), *[""] * len(CDF_AT_PER_CENT)])
     rows += [_yardstick("zero action", case["zero_action"])]
     rows.append(["optimal dispatch", "", "0", *["100"] * len(CDF_AT_PER_CENT)])
     return Sheet(title, head, rows)
@@ -180,37 +146,16 @@ def _effort_sheet(title: str, case: Entry) -> Sheet:
         ("zero action", "zero_action"),
     ):
         entry = case[key]
-        cells = [_value(entry["regret_kw_mean"]), _value(entry["regret_ratio"], 100)]
-        cells.append(_value(entry["voltage_violation_rate"], 100))
+        cells = [number(entry["regret_kw_mean"]), number(entry["regret_ratio"], 100)]
+        cells.append(number(entry["voltage_violation_rate"], 100))
         rows.append([name, *[""] * 3, *cells, ""])
     return Sheet(title, head, rows)
 
 
-def per_cent(summary: Entry, *, brief: bool = False) -> str:
-    """Return a summary of fractions in per cent; with its interval unless ``brief``."""
-    return _value(summary["iqm"], 100) if brief else interval(summary, 100)
-
-
-def interval(summary: Entry, factor: float = 1.0) -> str:
-    """Return ``middle [low, high]``, or the middle alone where there is no interval."""
-    middle = _value(summary["iqm"], factor)
-    if not middle or summary["low"] is None or summary["low"] == summary["high"]:
-        return middle
-    return f"{middle} [{_value(summary['low'], factor)}, {_value(summary['high'], factor)}]"
-
-
-def count(summary: Entry) -> str:
-    """Return a number of episodes or seconds; where some seeds have none, how many have."""
-    values = [value for value in summary["values"] if value is not None]
-    if len(values) == len(summary["values"]):
-        return f"{summary['iqm']:,.0f}"
-    return f"{len(values)} of {len(summary['values'])} seeds" if values else "never"
-
-
 def _named(row: Entry) -> str:
-    number = f", round {row['round']}" if row["round"] is not None else ""
+    rounds = f", round {row['round']}" if row["round"] is not None else ""
     preset = f" ({row['preset']})" if row["preset"] != "fast" else ""
-    return f"{row['name']}{number}{preset}"
+    return f"{row['name']}{rounds}{preset}"
 
 
 def _title(content: Entry, algorithm: str) -> str:
@@ -219,23 +164,11 @@ def _title(content: Entry, algorithm: str) -> str:
 
 
 def _yardstick(name: str, entry: Entry) -> list[str]:
-    return [name, "", _value(entry["per_mean"], 100), *_below(entry["per_cdf"])]
+    return [name, "", number(entry["per_mean"], 100), *_below(entry["per_cdf"])]
 
 
 def _below(cdf: Entry) -> list[str]:
-    return [_value(cdf.get(str(x)), 100) for x in CDF_AT_PER_CENT]
-
-
-def _value(value: float | None, factor: float = 1.0) -> str:
-    """Two decimals, or three where the number is less than a tenth."""
-    if value is None:
-        return ""
-    scaled = value * factor
-    return f"{scaled:.3f}" if 0 < abs(scaled) < 0.1 else f"{scaled:,.2f}"
-
-
-def _escaped(text: str) -> str:
-    return text.strip().replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+    return [number(cdf.get(str(x)), 100) for x in CDF_AT_PER_CENT]
 
 
 def _limits(out: Path, runs: Sequence[Run]) -> dict[str, dict[int, float]]:

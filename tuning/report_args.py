@@ -1,4 +1,4 @@
-"""``python -m tuning report``: tables and pictures of a run or a comparison, from its files."""
+"""``python -m tuning report``: tables and pictures of a folder, from its files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from tuning.ablate_args import is_ablation
 from tuning.arguments import Arguments, Option
 from tuning.cells import find_cells
 from tuning.errors import CommandError
@@ -17,24 +18,29 @@ class ReportArgs(Arguments):
     """Options of ``report``."""
 
     folder: Annotated[
-        Path, Option("folder of a run or of a comparison", metavar="DIR", positional=True)
+        Path, Option("folder of a run, a comparison or an ablation", metavar="DIR", positional=True)
     ]
 
 
 def report(args: ReportArgs) -> None:
-    """Remake the pictures of a folder and print its tables; of a comparison, remake everything.
+    """Remake the pictures of a folder and print its tables; of many runs, remake everything.
 
     Raises:
-        CommandError: The folder is neither of the two, or holds no finished run.
+        CommandError: The folder is none of these, or holds no finished run.
     """
     folder = args.folder
-    if find_cells(folder):
+    if is_ablation(folder):
+        from tuning.ablation_report import print_ablation, remake
+
+        files = remake(folder)
+        print_ablation(folder)
+    elif find_cells(folder):
         from tuning.comparison_report import print_comparison, remake
 
         files = remake(folder)
         print_comparison(folder)
     elif folder.is_dir() and not (folder / "config.json").is_file():
-        raise CommandError(f"{folder} is the folder of neither a run nor a comparison")
+        raise CommandError(f"{folder} is the folder of neither a run nor many")
     else:
         from tuning.report import draw, print_report
 

@@ -1,7 +1,6 @@
 """The algorithm's settings by name: what `train --settings` and files of settings may hold.
 
-Names are those of `MADDPGConfig`'s methods, where each is explained. Options that `train` has of
-its own (`--critic`, `--episodes`, ...) are not repeated here.
+Names are those of `MADDPGConfig`'s methods, where each is explained.
 """
 
 from __future__ import annotations
@@ -80,6 +79,9 @@ _COUNT = Setting(int)
 _SWITCH = Setting(bool)
 
 SETTINGS: dict[str, Setting] = {
+    "critic": Setting(str, choices=("shared", "separate")),
+    "critic_net": Setting(str, choices=("quadratic-residual", "paper")),
+    "updates_per_episode": Setting(float),
     "actor_lr": _RATE,
     "critic_lr": _RATE,
     "lr_decay": Setting(str, choices=("cosine", "constant")),
@@ -103,6 +105,7 @@ SETTINGS: dict[str, Setting] = {
     "num_rounds": _COUNT,
 }
 RECURRENT_ONLY = ("memory_width", "num_rounds")
+OPTIONS_TOO = ("critic", "critic_net", "updates_per_episode")  # `train` has them by themselves
 
 
 def read_settings(words: Sequence[str]) -> dict[str, Value]:

@@ -22,7 +22,7 @@ from tuning.arguments import (
 )
 from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import check_fresh, load_run, read_json
-from tuning.settings import RECURRENT_ONLY, read_settings, write_settings
+from tuning.settings import OPTIONS_TOO, RECURRENT_ONLY, read_settings, write_settings
 
 _NOT_CONFIGURATION = ("config", "out", "resume", "quiet")
 
@@ -122,7 +122,7 @@ def check(args: TrainArgs) -> TrainArgs:
     if args.config is not None:
         args = _from_file(args, args.config)
     check_case(args.case)
-    args = _with_settings(_named(args))
+    args = _named(_with_settings(args))
     _check_numbers(args)
     if args.out is not None:
         check_fresh(args.out)
@@ -145,13 +145,25 @@ def _named(args: TrainArgs) -> TrainArgs:
 
 
 def _with_settings(args: TrainArgs) -> TrainArgs:
-    """Check the settings and bring them into one form; none at all is None."""
+    """Check the settings and bring them into one form: none at all is None, and those that are
+    options too stand in their options' place."""
     settings = read_settings(args.settings or ())
-    if not args.named().recurrent:
-        for name in RECURRENT_ONLY:
-            if name in settings:
-                raise CommandError(f"--settings: {name} is a setting of ma-rdpg alone")
-    return dataclasses.replace(args, settings=write_settings(settings) or None)
+    options_too: dict[str, Any] = {}
+    for name in OPTIONS_TOO:
+        if name in settings:
+            options_too[name] = settings.pop(name)
+            if name in args.explicit() and getattr(args, name) != options_too[name]:
+                raise CommandError(
+                    f"{flag(name)} {getattr(args, name)} conflicts with --settings "
+                    f"{name}={options_too[name]}"
+                )
+    recurrent = args.algorithm is not None and ALGORITHMS[args.algorithm].recurrent
+    for name in RECURRENT_ONLY:
+        if name in settings and not recurrent:
+            raise CommandError(f"--settings: {name} is a setting of ma-rdpg alone")
+    given = args.given | options_too.keys()
+    words = write_settings(settings) or None
+    return dataclasses.replace(args, **options_too, settings=words, given=given)
 
 
 def _from_file(args: TrainArgs, path: Path) -> TrainArgs:

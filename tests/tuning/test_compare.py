@@ -17,7 +17,7 @@ from rich.console import Console
 
 from policies.controller import load_controllers
 from rllib_grid import make_case
-from tuning import compare
+from tuning import grid
 from tuning.cells import Cell, clear_debris, locked
 from tuning.cli import main
 from tuning.errors import CommandError
@@ -36,7 +36,7 @@ def trained(monkeypatch, tmp_path, made_report, ray_session):
     """
     calls, broken = tmp_path / "calls", tmp_path / "broken"
     content = made_report()
-    monkeypatch.setattr(compare, "REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr(grid, "REFRESH_SECONDS", 0.05)
 
     def stub(cell, plan, command):
         from rllib_grid import make_case
@@ -52,7 +52,7 @@ def trained(monkeypatch, tmp_path, made_report, ray_session):
         cell.run.write_report({**content, "algorithm": cell.algorithm, "seed": cell.seed})
         return None
 
-    monkeypatch.setattr(compare, "train_cell", stub)
+    monkeypatch.setattr(grid, "train_cell", stub)
 
     def list_calls():
         lines = sorted(calls.read_text().splitlines()) if calls.exists() else []
@@ -123,7 +123,7 @@ def test_a_worker_that_dies_is_a_failed_cell(trained, tmp_path, monkeypatch, cap
     def dies(cell, plan, command):
         os._exit(7)
 
-    monkeypatch.setattr(compare, "train_cell", dies)
+    monkeypatch.setattr(grid, "train_cell", dies)
     out = tmp_path / "out"
     assert main(command(out, "--seeds", 0, "--jobs", 1, "--quiet")) == 1
     errors = capsys.readouterr().err.splitlines()

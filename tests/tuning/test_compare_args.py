@@ -8,8 +8,8 @@ import pytest
 
 from rllib_grid import make_case
 from tuning import compare_args
-from tuning.cells import find_cells
-from tuning.compare_args import CompareArgs, budgeted_episodes, check, grid, training
+from tuning.cells import Cell, find_cells
+from tuning.compare_args import CompareArgs, budgeted_episodes, cells, check, training
 from tuning.errors import CommandError
 from tuning.runfolder import create_run
 
@@ -38,14 +38,15 @@ def test_every_row_costs_the_same(name):
 
 
 def test_paper_budget_is_the_papers_preset():
-    args = training(CompareArgs(budget="paper"), "ieee13", "maddpg-1", 3)
+    cell = Cell(Path("out"), "ieee13", "maddpg-1", 3)
+    args = training(CompareArgs(budget="paper"), cell)
     assert (args.preset, args.episodes, args.seed) == ("paper", None, 3)
-    assert training(CompareArgs(), "ieee13", "maddpg-1", 3).preset == "fast"
+    assert training(CompareArgs(), cell).preset == "fast"
 
 
 def test_grid_goes_seed_by_seed():
     args = check(CompareArgs(seeds=(1, 0, 1), algorithms=("maddpg-1", "ts-maddpg", "maddpg-1")))
-    assert [(cell.seed, cell.algorithm) for cell in grid(args)] == [
+    assert [(cell.seed, cell.algorithm) for cell in cells(args)] == [
         (1, "maddpg-1"),
         (1, "ts-maddpg"),
         (0, "maddpg-1"),
@@ -81,8 +82,9 @@ def test_bad_options(refused, words, message, tmp_path, monkeypatch):
 
 
 def begin(out, algorithm, budget, case="ieee13"):
-    args = training(CompareArgs(budget=budget), case, algorithm, 0)
-    run = create_run(out / case / algorithm / "seed0", "x")
+    cell = Cell(out, case, algorithm, 0)
+    args = training(CompareArgs(budget=budget), cell)
+    run = create_run(cell.path, "x")
     run.write_config(make_case(case), arguments=args.to_json())
 
 

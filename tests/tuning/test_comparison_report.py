@@ -11,6 +11,7 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from tuning import comparison_report as report
+from tuning import sheets
 from tuning.errors import CommandError
 from tuning.runfolder import read_json, write_json
 
@@ -150,13 +151,13 @@ def test_negative_and_unknown_values_are_drawn_too(one_case):
 
 def test_numbers_as_text():
     summary = {"iqm": 0.0004, "low": 0.0003, "high": 0.002, "values": []}
-    assert report.per_cent(summary) == "0.040 [0.030, 0.20]"
-    assert report.per_cent(summary, brief=True) == "0.040"
-    assert report.interval({"iqm": 12.0, "low": None, "high": None}) == "12.00"
-    assert report.interval({"iqm": None, "low": None, "high": None}) == ""
-    assert report.count({"iqm": 12345.0, "values": [1, 2]}) == "12,345"
-    assert report.count({"iqm": None, "values": [1, None, 3]}) == "2 of 3 seeds"
-    assert report.count({"iqm": None, "values": [None, None]}) == "never"
+    assert sheets.per_cent(summary) == "0.040 [0.030, 0.20]"
+    assert sheets.per_cent(summary, brief=True) == "0.040"
+    assert sheets.interval({"iqm": 12.0, "low": None, "high": None}) == "12.00"
+    assert sheets.interval({"iqm": None, "low": None, "high": None}) == ""
+    assert sheets.count({"iqm": 12345.0, "values": [1, 2]}) == "12,345"
+    assert sheets.count({"iqm": None, "values": [1, None, 3]}) == "2 of 3 seeds"
+    assert sheets.count({"iqm": None, "values": [None, None]}) == "never"
 
 
 def test_tables_are_printed_in_full(made_comparison, undrawn):
@@ -192,7 +193,7 @@ def test_report_of_a_run(door, made_comparison):
 
 def test_report_refuses_other_folders(refused, made_comparison, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "neither a run nor a comparison" in refused("report", tmp_path / "empty")
+    assert "neither a run nor many" in refused("report", tmp_path / "empty")
     assert "there is no such folder" in refused("report", tmp_path / "nowhere")
     run = made_comparison / "ieee13" / "ts-maddpg" / "seed0"
     (run / "report.json").unlink()

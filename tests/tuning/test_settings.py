@@ -74,6 +74,18 @@ def test_settings_that_do_not_go_together_are_refused(refused, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_settings_that_are_options_too_stand_in_their_place(refused):
+    words = ("critic=separate", "critic_net=paper", "updates_per_episode=0.5")
+    args = check(TrainArgs(stages=1, settings=words))
+    assert (args.critic, args.critic_net, args.updates_per_episode) == ("separate", "paper", 0.5)
+    assert args.settings is None
+    assert args.named().title == "MADDPG-2"
+    line = "--critic shared conflicts with --settings critic=separate"
+    assert line in refused("train", "--critic", "shared", "--settings", *words)
+    line = "--critic separate conflicts with --algorithm maddpg-1"
+    assert line in refused("train", "--algorithm", "maddpg-1", "--settings", *words)
+
+
 @pytest.fixture
 def file(tmp_path):
     def write(content):
