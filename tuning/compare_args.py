@@ -18,14 +18,7 @@ from tuning.train_args import check as check_train
 FAST_EPISODES = 20_000  # in all, whatever the number of stages
 # Where the paper trains another number of episodes than its preset does (its Figure 3c).
 PAPER_EPISODES = {"maddpg-2": (750_000,), "ma-rdpg": (1_140_000,)}
-DEFAULT_ALGORITHMS = (
-    "maddpg-1",
-    "maddpg-2",
-    "full-state",
-    "ts-maddpg",
-    "ms-maddpg-3",
-    "iterated",
-)
+DEFAULT_ALGORITHMS = tuple(ALGORITHMS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +30,7 @@ class CompareArgs(Arguments):
     ] = ("ieee13",)
     algorithms: Annotated[
         tuple[str, ...],
-        Option(f"named algorithms (default: {' '.join(DEFAULT_ALGORITHMS)})", metavar="NAME"),
+        Option(f"named algorithms (default: all, {' '.join(DEFAULT_ALGORITHMS)})", metavar="NAME"),
     ] = DEFAULT_ALGORITHMS
     seeds: Annotated[
         tuple[int, ...], Option("seeds, each a training (default: 0 1 2 3 4)", metavar="SEED")
