@@ -124,6 +124,7 @@ class MADDPG(Algorithm):
                 progress["episodes"] += len(rollout.returns)
                 progress["env_steps"] += rollout.env_steps
                 progress["probes"] += rollout.probes
+        progress["replay_rows"] = len(self.replay)
 
     def _request(self, episodes: int, **request: Any) -> list[Rollout]:
         """Ask the runners for trajectories; what a failed runner owed stays due."""
@@ -234,6 +235,45 @@ class MADDPG(Algorithm):
         self._progress = _fresh_stage(stage + 1)
         self.replay = self._make_replay(stage + 1)
 
+    def build_on(self, earlier: MADDPG) -> None:
+        """Take over the ended stages of another training, frozen, and begin the one behind them.
+
+        What follows is what a training of all these stages in one go would do, to the last bit if
+        seed and settings are the same.
+
+        Args:
+            earlier: with as many ended stages as this one has before its last, or fewer; of more,
+                the first are taken.
+
+        Raises:
+            ValueError: no stage of it has ended, or its networks have other shapes.
+        """
+        stages = min(len(earlier._history), self.config.num_stages - 1)
+        if stages < 1:
+            raise ValueError("no stage to build on: none has ended, or num_stages is 1")
+        modules = [*map(actor_id, range(1, stages + 1)), CRITIC]
+        states = {name: earlier._module_state(name) for name in modules}
+        for name, state in states.items():
+            own = self._module_state(name)
+            if _shapes(own) != _shapes(state):
+                raise ValueError(f"the networks of {name} have other shapes in the earlier run")
+        best = {
+            k.removeprefix("actor."): v
+            for k, v in states[actor_id(stages)].items()
+            if k.startswith("actor.")
+        }
+
+        def take(learner: Any) -> None:
+            for name, state in states.items():
+                learner.module[name].set_state(state)
+            learner.begin_stage(stages + 1, best)
+
+        self.learner_group.foreach_learner(take)
+        self._sync([actor_id(stage) for stage in range(1, stages + 2)])
+        self._history = [dict(entry) for entry in earlier._history[:stages]]
+        self._progress = _fresh_stage(stages + 1)
+        self.replay = self._make_replay(stages + 1)
+
     def step(self) -> ResultDict:
         """One iteration; RLlib's results, and where the stages stand."""
         results = super().step()
@@ -340,6 +380,10 @@ def _split(total: int, parts: int) -> list[int]:
     return [total // parts + (i < total % parts) for i in range(parts)]
 
 
+def _shapes(state: StateDict) -> dict[str, tuple[int, ...]]:
+    return {name: np.shape(value) for name, value in state.items()}
+
+
 def _fresh_stage(stage: int) -> dict[str, Any]:
     return {
         "stage": stage,
@@ -349,6 +393,7 @@ def _fresh_stage(stage: int) -> dict[str, Any]:
         "validation_probes": 0,
         "requests": 0,
         "env_steps": 0,
+        "replay_rows": 0,
         "wall_s": 0.0,
         "sample_s": 0.0,
         "update_s": 0.0,

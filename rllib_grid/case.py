@@ -15,6 +15,13 @@ from rllib_grid.demand import Demand, GaussianDemand, UniformDemand, demand_from
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import IEEE13_CSV, Feeder
 from rllib_grid.layout import Layout
+from rllib_grid.synthetic import (
+    PATTERN,
+    demand_limit_kw,
+    interleaved_groups,
+    parse_name,
+    synthetic_feeder,
+)
 
 _COSTS = ("alpha_p", "beta_p", "gamma_p", "alpha_q", "beta_q", "gamma_q")
 
@@ -229,26 +236,50 @@ def case_names() -> tuple[str, ...]:
     return tuple(CASES)
 
 
+def check_case_name(name: str) -> None:
+    """Raise a `GridError` unless `make_case` knows this name."""
+    if parse_name(name) is None:
+        known("case", name, (*CASES, PATTERN))
+
+
 def make_case(name: str, **overrides: Any) -> Case:
-    """A preset, with some of its fields changed.
+    """A preset or a synthetic case, with some of its fields changed.
 
     Args:
-        name: one of `case_names()`.
+        name: one of `case_names()`, or `synthetic-BUSES-AGENTS`, such as "synthetic-100-10": the
+            feeder of `synthetic_feeder`, its buses dealt out to the agents in turn.
         **overrides: fields of `Case`.
 
     Raises:
         GridError: on an unknown name or field, or a bad value.
     """
-    known("case", name, CASES)
+    check_case_name(name)
+    sizes = parse_name(name)
+    case = _preset(name) if sizes is None else _synthetic(name, *sizes)
+    return case.replace(**overrides) if overrides else case
+
+
+def _preset(name: str) -> Case:
     preset = dict(CASES[name])
     feeder = Feeder.from_csv(IEEE13_CSV, preset.pop("impedance", "self"), v_base_kv=2.97)
     alpha = preset.pop("alpha", 1e-5)
-    case = Case(
-        name=name,
-        feeder=feeder,
-        **{"groups": _INTERLEAVED, "alpha_p": alpha, "alpha_q": alpha, **preset},
+    fields = {"groups": _INTERLEAVED, "alpha_p": alpha, "alpha_q": alpha, **preset}
+    return Case(name, feeder, **fields)
+
+
+def _synthetic(name: str, num_buses: int, num_agents: int) -> Case:
+    """Costs of `ieee13-twelve`, and controls of half the demand, as in all presets."""
+    limit_kw = demand_limit_kw(num_buses)
+    return Case(
+        name,
+        synthetic_feeder(num_buses),
+        interleaved_groups(num_buses, num_agents),
+        p_limit_kw=limit_kw / 2,  # type: ignore[arg-type]  # scalars are spread
+        q_limit_kvar=limit_kw / 2,  # type: ignore[arg-type]
+        alpha_p=1e-4,  # type: ignore[arg-type]
+        alpha_q=1e-4,  # type: ignore[arg-type]
+        demand=UniformDemand(limit_kw=limit_kw),
     )
-    return case.replace(**overrides) if overrides else case
 
 
 def _checked_groups(groups: Any, num_buses: int) -> tuple[tuple[int, ...], ...]:

@@ -65,6 +65,10 @@ class AblateArgs(Arguments):
         tuple[int, ...] | None,
         Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
     ] = None
+    on_top_of: Annotated[
+        Path | None,
+        Option("take over the ended stages of this run, see train", metavar="RUN"),
+    ] = None
     changes: Annotated[
         tuple[str, ...] | None,
         Option(
@@ -87,6 +91,9 @@ class AblateArgs(Arguments):
     jobs: Annotated[
         int | None, Option("trainings at a time, one core each (default: the machine's cores)")
     ] = None
+    dashboard: Annotated[
+        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
+    ] = False
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
 
     @property
@@ -150,6 +157,7 @@ def training(args: AblateArgs, cell: Cell) -> TrainArgs:
         algorithm=args.algorithm,
         preset=args.preset,
         episodes=args.episodes,
+        on_top_of=args.on_top_of,
         settings=None if cell.algorithm == BASE else tuple(cell.algorithm.split(TOGETHER)),
         seed=cell.seed,
     )

@@ -72,16 +72,21 @@ def flag(name: str) -> str:
 
 
 def check_case(name: str) -> None:
-    """Refuse a ``--case`` that is no preset.
+    """Refuse a ``--case`` that is neither a preset nor a synthetic case.
 
     Raises:
-        CommandError: With the nearest name and all others.
+        CommandError: With the nearest name and all others, or what is wrong with the sizes.
     """
-    from rllib_grid import case_names
+    from rllib_grid import GridError, case_names
+    from rllib_grid.synthetic import PATTERN, parse_name
 
-    if name not in case_names():
-        hint = did_you_mean(name, case_names())
-        raise CommandError(f"--case: {name} is unknown{hint} (known: {', '.join(case_names())})")
+    try:
+        synthetic = parse_name(name) is not None
+    except GridError as error:
+        raise CommandError(f"--case: {error}") from error
+    if not synthetic and name not in case_names():
+        hint, known = did_you_mean(name, case_names()), ", ".join((*case_names(), PATTERN))
+        raise CommandError(f"--case: {name} is unknown{hint} (known: {known})")
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -95,6 +100,8 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(fits(item, kind) for item in value)
     if isinstance(value, bool) or hint is bool:
         return isinstance(value, bool) and hint is bool
+    if hint is Path:
+        return isinstance(value, str)
     return isinstance(value, (int, float) if hint is float else hint)
 
 

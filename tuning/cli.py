@@ -46,7 +46,7 @@ class Command:
 
 def _train(args: TrainArgs) -> None:
     checked = check(args)
-    prepare_environment()
+    prepare_environment(dashboard=checked.dashboard)
     from tuning.train import run_training
 
     run_training(checked)
@@ -54,7 +54,7 @@ def _train(args: TrainArgs) -> None:
 
 def _compare(args: CompareArgs) -> int:
     checked = check_compare(args)
-    prepare_environment()
+    prepare_environment(dashboard=checked.dashboard)
     from tuning.compare import run_compare
 
     return run_compare(checked)
@@ -62,7 +62,7 @@ def _compare(args: CompareArgs) -> int:
 
 def _ablate(args: AblateArgs) -> int:
     checked = check_ablate(args)
-    prepare_environment()
+    prepare_environment(dashboard=checked.dashboard)
     from tuning.ablate import run_ablate
 
     return run_ablate(checked)

@@ -25,4 +25,11 @@ def run_compare(args: CompareArgs) -> int:
         print_comparison(args.folder)
         return files
 
-    return run_grid(args.folder, trainings, args.workers, quiet=args.quiet, show=show)
+    return run_grid(
+        args.folder,
+        trainings,
+        args.workers,
+        quiet=args.quiet,
+        show=show,
+        dashboard=args.dashboard,
+    )

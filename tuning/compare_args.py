@@ -53,6 +53,9 @@ class CompareArgs(Arguments):
     jobs: Annotated[
         int | None, Option("trainings at a time, one core each (default: the machine's cores)")
     ] = None
+    dashboard: Annotated[
+        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
+    ] = False
     quiet: Annotated[bool, Option("print no progress, only the final tables")] = False
 
     @property

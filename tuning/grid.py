@@ -31,6 +31,7 @@ def run_grid(
     *,
     quiet: bool,
     show: Callable[[], list[Path]],
+    dashboard: bool = False,
 ) -> int:
     """Train what is missing, in parallel; then show what all finished cells come to.
 
@@ -41,6 +42,7 @@ def run_grid(
         quiet: Show no progress.
         show: Remakes tables and figures from the files, prints them and returns their paths;
             called if any cell is finished.
+        dashboard: Start Ray's dashboard.
 
     Returns:
         0, or 1 if a training failed; all others are finished and shown.
@@ -54,7 +56,7 @@ def run_grid(
             clear_debris(cell.path)
         plans = {cell: _plan(cell, wanted) for cell, wanted in trainings.items()}
         try:
-            failures = _train_missing(plans, workers, quiet=quiet)
+            failures = _train_missing(plans, workers, quiet=quiet, dashboard=dashboard)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the same command goes on where this one was") from None
         if any(cell.finished for cell in trainings):
@@ -72,7 +74,7 @@ def _plan(cell: Cell, wanted: TrainArgs) -> TrainArgs:
 
 
 def _train_missing(
-    plans: Mapping[Cell, TrainArgs], workers: int, *, quiet: bool
+    plans: Mapping[Cell, TrainArgs], workers: int, *, quiet: bool, dashboard: bool
 ) -> dict[Cell, str]:
     """Run the unfinished cells; return why some failed."""
     missing = [cell for cell in plans if not cell.finished]
@@ -81,7 +83,7 @@ def _train_missing(
     if not missing:
         return failures
     with (
-        local_ray(workers),
+        local_ray(workers, dashboard=dashboard),
         GridProgress(list(plans), episodes, quiet=quiet) as shown,
     ):
         todo = [(cell, plans[cell]) for cell in missing]

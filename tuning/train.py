@@ -6,15 +6,19 @@ import time
 from typing import Any
 
 import numpy as np
+from ray.rllib.core.learner import Learner
+from ray.rllib.utils.metrics import LEARNER_RESULTS
 
 from policies.controller import Controller
 from policies.maddpg import MADDPG
+from policies.rl_modules import CRITIC, actor_id
 from rllib_grid import Case, JointGridEnv, make_case
 from rllib_grid.env import GridEnv
 from tuning.checkpoints import find_checkpoint, save_checkpoint
 from tuning.errors import CommandError
 from tuning.evaluation import Judge, test_states
 from tuning.local_ray import local_ray, quiet_rllib
+from tuning.metrics import TrainingMetrics, tune_trial
 from tuning.presets import make_config
 from tuning.progress import TrainingProgress
 from tuning.report import draw, print_report
@@ -45,12 +49,14 @@ def run_training(args: TrainArgs) -> None:
     case = make_case(args.case, meter_error_pu=args.meter_error)
     run = _open_run(args, case)
     checkpoint = find_checkpoint(run)
-    with local_ray(1 + args.num_env_runners + args.num_learners):
+    with local_ray(1 + args.num_env_runners + args.num_learners, dashboard=args.dashboard):
         algo = config.build_algo()
         try:
             if checkpoint is not None:
                 algo.restore_from_path(str(checkpoint.resolve()))
-            _train(algo, case, run, quiet=args.quiet)
+            elif args.on_top_of is not None:
+                _build_on(algo, load_run(args.on_top_of))
+            _train(algo, args, case, run)
             algo.export_controllers(run.controllers)
             report = _report(algo, args, case, run)
         finally:
@@ -60,6 +66,21 @@ def run_training(args: TrainArgs) -> None:
     print_report(report)
     names = ", ".join(path.name for path in pictures)
     print(f"{run.path}: report.json, progress.csv, controllers/, checkpoint/, {names}")
+
+
+def _build_on(algo: MADDPG, below: RunFolder) -> None:
+    """Take over the ended stages of another run.
+
+    Raises:
+        CommandError: They do not fit.
+    """
+    earlier = MADDPG.from_checkpoint(str(below.checkpoint.resolve()))
+    try:
+        algo.build_on(earlier)
+    except ValueError as error:
+        raise CommandError(f"--on-top-of: {below.path}: {error}") from error
+    finally:
+        earlier.stop()
 
 
 def _open_run(args: TrainArgs, case: Case) -> RunFolder:
@@ -76,20 +97,28 @@ def _open_run(args: TrainArgs, case: Case) -> RunFolder:
     return run
 
 
-def _train(algo: MADDPG, case: Case, run: RunFolder, *, quiet: bool) -> None:
+def _train(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> None:
     judge = _validation_judge(algo, case)
+    metrics = TrainingMetrics(
+        run=str(run.path),
+        case=case.name,
+        algorithm=args.named().title,
+        seed=args.seed,
+        trial=tune_trial(),
+    )
     iteration = algo.iteration
     rows: list[dict[str, Any]] = [
         dict(row) for row in run.progress() if int(row["iteration"]) <= iteration
     ]
     saved = time.monotonic()
-    with TrainingProgress(algo.config, quiet=quiet) as shown:
+    with TrainingProgress(algo.config, quiet=args.quiet) as shown:
         try:
             while not algo.finished:
                 result = algo.train()
                 row = _row(result, judge, algo)
                 rows.append(row)
                 shown.update(row)
+                metrics.update(row)
                 if time.monotonic() - saved > CHECKPOINT_SECONDS or algo.finished:
                     _save(algo, run, rows)
                     saved = time.monotonic()
@@ -118,19 +147,30 @@ def _row(result: dict[str, Any], judge: Judge, algo: MADDPG) -> dict[str, Any]:
     # An iteration that ends a stage already shows the next one, which has done nothing yet.
     now = done if done["updates"] or not done["ended"] else done["ended"][-1]
     before = [entry for entry in done["ended"] if entry["stage"] < now["stage"]]
-    per = judge.stages(algo.controllers(now["stage"]))[-1].per_mean
+    judged = judge.stages(algo.controllers(now["stage"]))[-1]
+    losses = result.get(LEARNER_RESULTS, {})
     return {
         "iteration": result["training_iteration"],
         "stage": now["stage"],
         "episodes": now["episodes"],
         "episodes_total": now["episodes"] + sum(entry["episodes"] for entry in before),
         "updates": now["updates"],
-        "validation_per": per,
+        "validation_per": judged.per_mean,
         "validation_return": now["validation_return"],
+        "validation_regret_kw": judged.regret_kw_mean,
+        "validation_violation_rate": judged.voltage_violation_rate,
         "env_steps_per_s": _rate(now["env_steps"], now["sample_s"]),
         "updates_per_s": _rate(now["updates"], now["update_s"]),
+        "replay_fill": now["replay_rows"] / algo.replay.capacity,
+        "critic_loss": _loss(losses, CRITIC),
+        "actor_loss": _loss(losses, actor_id(now["stage"])),
         "wall_s": now["wall_s"] + sum(entry["wall_s"] for entry in before),
     }
+
+
+def _loss(losses: dict[str, Any], module: str) -> float:
+    """Mean loss of a network over the last updates; NaN before the first one."""
+    return float(losses.get(module, {}).get(Learner.TOTAL_LOSS_KEY, float("nan")))
 
 
 def _rate(count: float, seconds: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,7 +25,7 @@ from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import check_fresh, load_run, read_json
 from tuning.settings import OPTIONS_TOO, RECURRENT_ONLY, read_settings, write_settings
 
-_NOT_CONFIGURATION = ("config", "out", "resume", "quiet")
+_NOT_CONFIGURATION = ("config", "out", "resume", "dashboard", "quiet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,14 @@ class TrainArgs(Arguments):
         ),
     ] = None
     seed: Annotated[int, Option("seed of networks, exploration and training states")] = 0
+    on_top_of: Annotated[
+        Path | None,
+        Option(
+            "take over the ended stages of this run, frozen, and train those that are left of "
+            "--stages; its networks must be those of the preset and settings given here",
+            metavar="RUN",
+        ),
+    ] = None
     out: Annotated[
         Path | None,
         Option("run folder, new or empty (default: a fresh one under runs/)", metavar="DIR"),
@@ -89,6 +98,9 @@ class TrainArgs(Arguments):
     ] = None
     num_learners: Annotated[int, Option("extra learner processes; 0 learns in this one")] = 0
     num_gpus_per_learner: Annotated[float, Option("GPUs of each learner")] = 0.0
+    dashboard: Annotated[
+        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
+    ] = False
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
 
     def named(self) -> Algorithm:
@@ -100,7 +112,10 @@ class TrainArgs(Arguments):
     def to_json(self) -> dict[str, Any]:
         """Return the configuration for ``config.json``: not where it goes or comes from."""
         values = {name: getattr(self, name) for name in _configuration_names()}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return {
+            k: list(v) if isinstance(v, tuple) else str(v) if isinstance(v, Path) else v
+            for k, v in values.items()
+        }
 
 
 def check(args: TrainArgs) -> TrainArgs:
@@ -124,6 +139,8 @@ def check(args: TrainArgs) -> TrainArgs:
     check_case(args.case)
     args = _named(_with_settings(args))
     _check_numbers(args)
+    if args.on_top_of is not None:
+        _check_below(args, args.on_top_of)
     if args.out is not None:
         check_fresh(args.out)
     return _stretched(args)
@@ -180,7 +197,7 @@ def _from_file(args: TrainArgs, path: Path) -> TrainArgs:
     for field, kind, _ in options(TrainArgs):
         if field.name in stored and not fits(stored[field.name], kind):
             raise CommandError(f"{path}: {field.name} cannot be {json.dumps(stored[field.name])}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    values = _from_json(stored)
     given = args.explicit()
     if "settings" in given:  # by name: those of the command line win
         values["settings"] = (*(values.get("settings") or ()), *(args.settings or ()))
@@ -188,6 +205,18 @@ def _from_file(args: TrainArgs, path: Path) -> TrainArgs:
     if {"stages", "critic"} & given and "algorithm" not in given:
         wanted.pop("algorithm", None)  # a name for what the command line changes
     return dataclasses.replace(args, **wanted)
+
+
+def _check_below(args: TrainArgs, path: Path) -> None:
+    """Refuse a run that no stage can be built on."""
+    run = load_run(path)
+    if args.stages < 2 or args.named().recurrent:
+        raise CommandError(f"--on-top-of: {args.named().title} has no stage behind the first")
+    if not run.checkpoint.is_dir():
+        raise CommandError(f"--on-top-of: {path} holds no checkpoint/")
+    trained = run.config().get("case_name")
+    if trained != args.case:
+        raise CommandError(f"--on-top-of: {path} was trained on {trained}, not on {args.case}")
 
 
 def _check_numbers(args: TrainArgs) -> None:
@@ -236,9 +265,7 @@ def _resumed(args: TrainArgs) -> TrainArgs:
     names = _configuration_names()
     if not isinstance(stored, dict) or not set(names) <= set(stored):
         raise CommandError(f"{run.config_file}: names no training arguments, cannot be resumed")
-    values: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k in names
-    }
+    values = _from_json({name: value for name, value in stored.items() if name in names})
     kept = dataclasses.replace(args, **values, out=None)
     explicit = args.explicit()
     if args.out is not None and args.out.resolve() != args.resume.resolve():
@@ -252,6 +279,14 @@ def _resumed(args: TrainArgs) -> TrainArgs:
                 f"in {run.config_file}; leave the option out to go on with that run"
             )
     return kept
+
+
+def _from_json(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `TrainArgs.to_json`."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    if values.get("on_top_of") is not None:
+        values["on_top_of"] = Path(values["on_top_of"])
+    return values
 
 
 def _shown(value: Any) -> str:
