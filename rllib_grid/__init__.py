@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rllib_grid.joint_env import JointGridEnv, JointStep
     from rllib_grid.layout import Layout
     from rllib_grid.states import load_states, save_states
+    from rllib_grid.synthetic import synthetic_feeder
     from rllib_grid.team import team_optimal
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "JointGridEnv": "joint_env",
     "JointStep": "joint_env",
     "Layout": "layout",
+    "synthetic_feeder": "synthetic",
     "team_optimal": "team",
 }
 
@@ -63,6 +65,7 @@ __all__ = [
     "load_states",
     "make_case",
     "save_states",
+    "synthetic_feeder",
     "team_optimal",
 ]
 

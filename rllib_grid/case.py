@@ -236,12 +236,6 @@ def case_names() -> tuple[str, ...]:
     return tuple(CASES)
 
 
-def check_case_name(name: str) -> None:
-    """Raise a `GridError` unless `make_case` knows this name."""
-    if parse_name(name) is None:
-        known("case", name, (*CASES, PATTERN))
-
-
 def make_case(name: str, **overrides: Any) -> Case:
     """A preset or a synthetic case, with some of its fields changed.
 
@@ -253,8 +247,9 @@ def make_case(name: str, **overrides: Any) -> Case:
     Raises:
         GridError: on an unknown name or field, or a bad value.
     """
-    check_case_name(name)
     sizes = parse_name(name)
+    if sizes is None:
+        known("case", name, (*CASES, PATTERN))
     case = _preset(name) if sizes is None else _synthetic(name, *sizes)
     return case.replace(**overrides) if overrides else case
 

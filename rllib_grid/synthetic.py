@@ -25,7 +25,7 @@ from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
 
 PATTERN = "synthetic-BUSES-AGENTS"
-MAX_BUSES = 2_000  # matrices of a case grow with the square: 0.3 GB here
+MAX_BUSES = 2_000  # the matrices of a case grow with the square: 1.2 GB to make this one
 V_SPREAD_PU = 0.01  # of the worst bus, with idle controllers
 
 _GO_ON = 0.5  # share of buses that hang on the bus before them

@@ -11,6 +11,8 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,21 +38,27 @@ LANES = 4096  # feeders stepped at once
 ENVIRONMENT = GridEnv  # importing it registers "grid"
 
 Sides = dict[str, Callable[[], int]]
+Rates = dict[str, dict[str, float]]  # by what is measured, then by side
 
 
 def run_bench(args: BenchArgs) -> None:
-    """Measure everything, print a table and write ``bench.json``.
+    """Measure everything, print a table and write ``bench.json``; with ``scaling`` see `scaling`.
 
     Args:
         args: See `BenchArgs`.
     """
+    if args.scaling:
+        from tuning.scaling import run_scaling  # it imports this room
+
+        run_scaling(args)
+        return
     torch.set_num_threads(1)
     run = create_run(args.out, f"bench-{args.case}")
     turn = args.seconds / ROUNDS
-    results: dict[str, dict[str, float]] = {}
+    results: Rates = {}
     console = Console(highlight=False)
     with local_ray(1):
-        algo = _two_stage_algorithm(args)
+        algo = second_stage(TrainArgs(case=args.case, seed=args.seed), LANES)
         for name, sides in (
             ("joint environment, steps/s", _environment(args)),
             ("sampling through the RLlib runner, steps/s", _sampling(algo)),
@@ -61,14 +69,8 @@ def run_bench(args: BenchArgs) -> None:
             console.print(f"measuring {name} ...")
             results[name] = compare(sides, turn)
         algo.stop()
-    console.print(_table(results))
-    content = {
-        "case": args.case,
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "versions": versions(),
-        "rates": results,
-    }
-    write_json(run.path / "bench.json", content)
+    console.print(table("bench", results))
+    write_rates(run.path / "bench.json", args.case, results)
     print(f"{run.path}: bench.json")
 
 
@@ -112,11 +114,16 @@ def _environment(args: BenchArgs) -> Sides:
     return {"reset and step": step, "probe": probe}
 
 
-def _two_stage_algorithm(args: BenchArgs) -> MADDPG:
-    """The fast preset at the beginning of its second stage."""
-    train = TrainArgs(case=args.case, episodes=(LANES, 10_000_000), seed=args.seed, num_envs=LANES)
-    config = make_config(train).stages(updates_per_episode=1e-3, validation_episodes=100)
-    config.stages(updates_per_iteration=100)
+def second_stage(args: TrainArgs, lanes: int) -> MADDPG:
+    """A training at the beginning of its second stage, which does not end.
+
+    Args:
+        args: what to train, in as many processes as they say.
+        lanes: feeders stepped at once, and episodes of the first stage.
+    """
+    args = replace(args, episodes=(lanes, 10_000_000), num_envs=lanes)
+    config = make_config(args).stages(updates_per_episode=1e-3, updates_per_iteration=1)
+    config.stages(validation_episodes=100)
     algo: MADDPG = config.build_algo()
     while algo.progress()["stage"] == 1 or algo.progress()["updates"] == 0:
         algo.train()
@@ -210,14 +217,23 @@ def _decision(algo: MADDPG, args: BenchArgs) -> Sides:
     return {"controller, both stages": decide, "central cvxpy solve": solve}
 
 
-def _table(results: dict[str, dict[str, float]]) -> Table:
-    table = Table("measured", "how", "rate", "ratio to it", box=box.SIMPLE, title="bench")
+def table(title: str, results: Rates) -> Table:
+    """Rates and ratios, to be printed."""
+    table = Table("measured", "how", "rate", "ratio to it", box=box.SIMPLE, title=title)
     for column in table.columns[2:]:
         column.justify = "right"
     for name, rates in results.items():
         first = next(iter(rates.values()))
         for i, (how, rate) in enumerate(rates.items()):
             ratio = "" if i == 0 else f"{first / rate:,.2f}"
-            table.add_row(name if i == 0 else "", how, f"{rate:,.0f}", ratio)
+            digits = 0 if rate >= 100 else 1
+            table.add_row(name if i == 0 else "", how, f"{rate:,.{digits}f}", ratio)
     table.caption = "ratio: the first way's rate over this way's"
     return table
+
+
+def write_rates(path: Path, case: str, results: Rates) -> None:
+    """Write rates with what they were measured on, atomically."""
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    content = {"case": case, "machine": machine, "versions": versions(), "rates": results}
+    write_json(path, content)

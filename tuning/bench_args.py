@@ -17,11 +17,15 @@ class BenchArgs(Arguments):
     """Options of ``bench``."""
 
     case: Annotated[str, Option("case to measure on")] = "ieee13"
+    scaling: Annotated[
+        bool,
+        Option("measure how cost grows with processes, agents and buses; synthetic feeders"),
+    ] = False
     seconds: Annotated[float, Option("time for each measurement, in seconds", metavar="S")] = 3.0
     seed: Annotated[int, Option("seed of states and networks")] = 0
     out: Annotated[
         Path | None,
-        Option("folder of bench.json, new or empty (default: a fresh one under runs/)", "DIR"),
+        Option("folder of the results, new or empty (default: a fresh one under runs/)", "DIR"),
     ] = None
 
 

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from two_halves import work_in_halves
 
 from policies.joint_spec import JointSpec
 from policies.rdpg_update import RecurrentTeam, round_targets
@@ -185,3 +186,18 @@ def test_both_targets_follow_slowly(gamma):
             strict=True,
         ):
             torch.testing.assert_close(target, 0.2 * new + 0.8 * kept)
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize(("steps", "gamma", "n"), [(1, 0.0, 1), (2, 0.8, 2)])
+def test_halves_of_a_minibatch_with_averaged_gradients_are_the_whole(steps, gamma, n, joint):
+    """As two learners share one minibatch."""
+    rule, rows = UpdateRule(gamma, 0.1, joint), batch(steps, gamma, n)
+    whole, *halves = (team(steps, gamma, n, actor_lr=0.05, critic_lr=0.02) for _ in range(3))
+    expected = [whole.update(rows, rule) for _ in range(3)]
+    found = work_in_halves(halves, rows, rule, updates=3)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype))
+    for name in ("actor", "critic", "target_actor", "target_critic"):
+        for half in halves:
+            states = (getattr(one, name).state_dict() for one in (half, whole))
+            torch.testing.assert_close(*map(dict, states))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from quadratic_game import GAINS
+from two_halves import work_in_halves
 
 from policies.joint_spec import JointSpec
 from policies.networks import Critics, TeamActor
@@ -197,6 +198,27 @@ def test_gradients_are_reduced_before_each_step():
         start.parameters(), once.critic.parameters(), twice.critic.parameters(), strict=True
     ):
         torch.testing.assert_close(two - old, 2.0 * (one - old))
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+@pytest.mark.parametrize("gamma", [0.0, 0.9])
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("n", [1, 2])
+def test_halves_of_a_minibatch_with_averaged_gradients_are_the_whole(n, joint, gamma, kinds):
+    """As two learners share one minibatch; agents of unequal width, plain gradient descent."""
+    rule = UpdateRule(gamma, 0.1, joint)
+    whole, *halves = (make_team(UNEVEN, n, stage=2, kinds=kinds) for _ in range(3))
+    rows = make_batch(UNEVEN, n, stage=2, rows=10)
+    start = {name: copy.deepcopy(getattr(whole, name)) for name in ("actor", "critic")}
+    expected = [whole.update(rows, rule) for _ in range(3)]
+    found = work_in_halves(halves, rows, rule, updates=3)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype))
+    for name in ("actor", "critic", "target_actor", "target_critic"):
+        for half in halves:
+            assert_same(getattr(half, name), getattr(whole, name), name)
+    for name, before in start.items():
+        moved = zip(before.parameters(), getattr(whole, name).parameters(), strict=True)
+        assert all((old != new).any() for old, new in moved)
 
 
 def test_copy_weights_takes_buffers_too():
