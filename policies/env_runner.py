@@ -67,6 +67,7 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         self.num_envs: int = self.config.num_envs_per_env_runner
         self._lanes: dict[int, JointEnv] = {}
         self._weights_seq_no = 0
+        self._given: set[str] = set()  # modules whose weights have come from outside
         self._calls = 0
         torch.set_num_threads(1)
         self.make_env()
@@ -113,6 +114,11 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
     def assert_healthy(self) -> None:
         """There is an environment and a module."""
         assert self.env is not None and self.module is not None
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether all actors have been set; not so in a runner that Ray has restarted unseen."""
+        return self._given >= set(self.module.keys())
 
     @property
     def stage(self) -> int:
@@ -365,10 +371,10 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         if COMPONENT_RL_MODULE in state:
             weights = state[COMPONENT_RL_MODULE]
             # RLlib puts the weights for many runners into the object store once.
-            self.module.set_state(
-                ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
-            )
+            weights = ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
+            self.module.set_state(weights)
             self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, self._weights_seq_no)
+            self._given |= weights.keys()
         if NUM_ENV_STEPS_SAMPLED_LIFETIME in state:
             self.num_env_steps_sampled_lifetime = state[NUM_ENV_STEPS_SAMPLED_LIFETIME]
         self._calls = state.get("calls", self._calls)

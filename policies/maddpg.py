@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
@@ -35,6 +36,12 @@ from policies.stages import StagePlan
 
 VALIDATION_TIMER = "validation_timer"
 MINIBATCHES_PER_CALL = 50  # stacked in one call of the learner, whose fixed cost they share
+RUNNERS_WAIT_S = 300.0  # for remote runners that died to be restarted, where none is left
+RUNNERS_POLL_S = 0.1
+
+
+class RunnersLostError(RuntimeError):
+    """No remote runner has answered for `RUNNERS_WAIT_S`."""
 
 
 class MADDPG(Algorithm):
@@ -109,6 +116,7 @@ class MADDPG(Algorithm):
     def _collect(self, plan: StagePlan) -> None:
         """Bring the episodes up to what is due before the next update."""
         progress, config = self._progress, self.config
+        answered = time.monotonic()
         while (due := plan.episodes_due(progress["updates"]) - progress["episodes"]) > 0:
             first = progress["stage"] == 1 and progress["episodes"] < plan.warmup
             if progress["episodes"] < plan.warmup:
@@ -118,7 +126,9 @@ class MADDPG(Algorithm):
                 due, sigma=sigma(progress["episodes"] / plan.episodes), random_actions=first
             )
             if not rollouts:
-                break  # every remote runner failed; RLlib restarts them before the next step
+                self._await_runners(answered)
+                continue
+            answered = time.monotonic()
             for rollout in rollouts:
                 self.replay.add(rollout.columns)
                 progress["episodes"] += len(rollout.returns)
@@ -126,13 +136,30 @@ class MADDPG(Algorithm):
                 progress["probes"] += rollout.probes
         progress["replay_rows"] = len(self.replay)
 
+    def _await_runners(self, answered: float) -> None:
+        """Ask once whether Ray has restarted a runner, and bring those back that it has.
+
+        Args:
+            answered: when a runner answered last, by `time.monotonic`.
+
+        Raises:
+            RunnersLostError: that was too long ago.
+        """
+        if time.monotonic() - answered > RUNNERS_WAIT_S:
+            raise RunnersLostError(
+                f"none of {self.config.num_env_runners} runners has answered for "
+                f"{RUNNERS_WAIT_S:.0f} s"
+            )
+        if not self.restore_env_runners(self.env_runner_group):
+            time.sleep(RUNNERS_POLL_S)
+
     def _request(self, episodes: int, **request: Any) -> list[Rollout]:
         """Ask the runners for trajectories; what a failed runner owed stays due."""
         progress, group = self._progress, self.env_runner_group
         seed = (self.config.seed or 0, progress["stage"], progress["requests"])
         progress["requests"] += 1
         if not self.config.num_env_runners:
-            results = [_Request(episodes, seed, request)(group.local_env_runner)]
+            results = [_Request(episodes, seed, request).serve(group.local_env_runner)]
         else:
             healthy = group.healthy_worker_ids()[:episodes]
             if not healthy:
@@ -144,6 +171,9 @@ class MADDPG(Algorithm):
             results = group.foreach_env_runner(
                 calls, remote_worker_ids=healthy, local_env_runner=False
             )
+            if None in results:  # a runner was restarted before anybody saw that it had died
+                self._sync([actor_id(k + 1) for k in range(self.config.num_stages)])
+                results = [result for result in results if result is not None]
         self.metrics.aggregate([metrics for _, metrics in results], key=ENV_RUNNER_RESULTS)
         return [rollout for rollout, _ in results]
 
@@ -154,7 +184,7 @@ class MADDPG(Algorithm):
             return
         if config.whiten_inputs and progress["updates"] == 0:
             sample = self.replay.column("inputs").copy()
-            self.learner_group.foreach_learner(lambda learner: learner.fit_inputs(sample))
+            self._on_learners(lambda learner: learner.fit_inputs(sample))
         left = min(config.updates_per_iteration, plan.updates - progress["updates"])
         while left > 0:
             count = min(left, MINIBATCHES_PER_CALL)
@@ -167,9 +197,27 @@ class MADDPG(Algorithm):
         rng = np.random.default_rng((config.seed or 0, progress["stage"], progress["updates"], 1))
         rows = self.replay.sample(rng, count * config.minibatch_size)
         batch = MultiAgentBatch({CRITIC: SampleBatch(rows)}, env_steps=len(rows["action"]))
-        results = self.learner_group.update(batch=batch)
+        try:
+            results = self.learner_group.update(batch=batch)
+        except RayError:  # of those that waited for one that has died
+            self.check_learners()
+            raise
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
         progress["updates"] += count
+
+    def _on_learners(self, work: Callable[[Any], Any]) -> None:
+        """Have every learner do something; raise what became of one that did not."""
+        for result in self.learner_group.foreach_learner(work, healthy_only=False):
+            if not result.ok:
+                raise result.get()
+
+    def check_learners(self) -> None:
+        """See that all learner processes are alive.
+
+        Raises:
+            RayActorError: one has died.
+        """
+        self._on_learners(lambda learner: None)
 
     def _sync(self, modules: list[str]) -> None:
         """Bring weights of these modules to all runners."""
@@ -226,11 +274,11 @@ class MADDPG(Algorithm):
                 "training diverged, so lower actor_lr and critic_lr, or reward_scale"
             )
         if stage == self.config.num_stages:
-            self.learner_group.foreach_learner(lambda learner: learner.freeze(stage, best))
+            self._on_learners(lambda learner: learner.freeze(stage, best))
             self._sync([actor_id(stage)])
             self._finished = True
             return
-        self.learner_group.foreach_learner(lambda learner: learner.begin_stage(stage + 1, best))
+        self._on_learners(lambda learner: learner.begin_stage(stage + 1, best))
         self._sync([actor_id(stage), actor_id(stage + 1)])
         self._progress = _fresh_stage(stage + 1)
         self.replay = self._make_replay(stage + 1)
@@ -251,7 +299,8 @@ class MADDPG(Algorithm):
         stages = min(len(earlier._history), self.config.num_stages - 1)
         if stages < 1:
             raise ValueError("no stage to build on: none has ended, or num_stages is 1")
-        modules = [*map(actor_id, range(1, stages + 1)), CRITIC]
+        modules = [*map(actor_id, range(1, stages + 1))]
+        modules += [CRITIC] if self.config.carry_critic else []
         states = {name: earlier._module_state(name) for name in modules}
         for name, state in states.items():
             own = self._module_state(name)
@@ -268,7 +317,7 @@ class MADDPG(Algorithm):
                 learner.module[name].set_state(state)
             learner.begin_stage(stages + 1, best)
 
-        self.learner_group.foreach_learner(take)
+        self._on_learners(take)
         self._sync([actor_id(stage) for stage in range(1, stages + 2)])
         self._history = [dict(entry) for entry in earlier._history[:stages]]
         self._progress = _fresh_stage(stages + 1)
@@ -371,7 +420,12 @@ class _Request:
     def __init__(self, episodes: int, seed: tuple[int, ...], request: dict[str, Any]) -> None:
         self.episodes, self.seed, self.request = episodes, seed, request
 
-    def __call__(self, runner: MADDPGEnvRunner) -> tuple[Rollout, Any]:
+    def __call__(self, runner: MADDPGEnvRunner) -> tuple[Rollout, Any] | None:
+        """Serve it on a remote runner; None if that is a fresh one without weights."""
+        return self.serve(runner) if runner.has_weights else None
+
+    def serve(self, runner: MADDPGEnvRunner) -> tuple[Rollout, Any]:
+        """Collect."""
         return runner.collect(self.episodes, self.seed, **self.request), runner.get_metrics()
 
 

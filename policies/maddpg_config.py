@@ -43,6 +43,8 @@ class MADDPGConfig(AlgorithmConfig):
         self.num_env_runners = 0
         self.num_envs_per_env_runner = 250
         self.env_runner_cls = MADDPGEnvRunner
+        self.env_runner_health_probe_timeout_s = 1.0  # each iteration waits so long for a dead one
+        self.delay_between_env_runner_restarts_s = 1.0  # and for a learner that failed
         # Stages.
         self.num_stages = 1
         self.rounds = 1

@@ -32,4 +32,5 @@ def run_ablate(args: AblateArgs) -> int:
         quiet=args.quiet,
         show=show,
         dashboard=args.dashboard,
+        address=args.address,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tuning.algorithms import AlgorithmName
-from tuning.arguments import Arguments, Option, check_case
+from tuning.arguments import Address, Arguments, Option, check_case
 from tuning.cells import Cell, check_held, find_cells
 from tuning.errors import CommandError
 from tuning.runfolder import RUNS, check_fresh
@@ -27,7 +27,6 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "sigma=0.05",
         "sigma=0.1",
         "sigma=0.3,0.1",
-        "noise=ornstein-uhlenbeck",
         "actor_width=32+critic_width=32",
         "actor_width=128+critic_width=128",
         "updates_per_episode=0.5",
@@ -91,6 +90,7 @@ class AblateArgs(Arguments):
     jobs: Annotated[
         int | None, Option("trainings at a time, one core each (default: the machine's cores)")
     ] = None
+    address: Address = None
     dashboard: Annotated[
         bool, Option("start Ray's dashboard and say where it is; takes some seconds")
     ] = False
@@ -129,6 +129,8 @@ def check(args: AblateArgs) -> AblateArgs:
         raise CommandError(f"--jobs: {args.jobs} is out of bounds, must be >= 1")
     for cell in cells(args):
         training(args, cell)  # refuses bad changes and bad episodes
+    if args.address is not None:
+        args = replace(args, out=args.folder.resolve())  # the nodes have other working folders
     held = find_cells(args.folder)
     if not held:
         check_fresh(args.folder)

@@ -105,6 +105,15 @@ def fits(value: Any, hint: Any) -> bool:
     return isinstance(value, (int, float) if hint is float else hint)
 
 
+Address = Annotated[
+    str | None,
+    Option(
+        "join this Ray cluster, HOST:PORT or auto, and bring this code along "
+        "(default: a Ray of its own on this machine)",
+        metavar="ADDRESS",
+    ),
+]
+
 MeterError = Annotated[
     float,
     Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),

@@ -23,6 +23,8 @@ from tuning.limits_args import LimitsArgs
 from tuning.limits_args import check as check_limits
 from tuning.local_ray import prepare_environment
 from tuning.report_args import ReportArgs, report
+from tuning.sweep_args import SweepArgs
+from tuning.sweep_args import check as check_sweep
 from tuning.train_args import TrainArgs, check
 
 BAD_INPUT = 2
@@ -46,7 +48,7 @@ class Command:
 
 def _train(args: TrainArgs) -> None:
     checked = check(args)
-    prepare_environment(dashboard=checked.dashboard)
+    prepare_environment(dashboard=checked.dashboard, address=checked.address)
     from tuning.train import run_training
 
     run_training(checked)
@@ -54,7 +56,7 @@ def _train(args: TrainArgs) -> None:
 
 def _compare(args: CompareArgs) -> int:
     checked = check_compare(args)
-    prepare_environment(dashboard=checked.dashboard)
+    prepare_environment(dashboard=checked.dashboard, address=checked.address)
     from tuning.compare import run_compare
 
     return run_compare(checked)
@@ -62,10 +64,18 @@ def _compare(args: CompareArgs) -> int:
 
 def _ablate(args: AblateArgs) -> int:
     checked = check_ablate(args)
-    prepare_environment(dashboard=checked.dashboard)
+    prepare_environment(dashboard=checked.dashboard, address=checked.address)
     from tuning.ablate import run_ablate
 
     return run_ablate(checked)
+
+
+def _sweep(args: SweepArgs) -> int:
+    checked = check_sweep(args)
+    prepare_environment(dashboard=checked.dashboard)
+    from tuning.sweep import run_sweep
+
+    return run_sweep(checked)
 
 
 def _limits(args: LimitsArgs) -> None:
@@ -87,6 +97,7 @@ COMMANDS = {
     "train": Command("train controllers and judge them against the optimum", TrainArgs, _train),
     "compare": Command("train algorithms over seeds, beside the paper", CompareArgs, _compare),
     "ablate": Command("train a preset with one thing changed at a time", AblateArgs, _ablate),
+    "sweep": Command("search for better settings with Ray Tune", SweepArgs, _sweep),
     "report": Command("remake tables and pictures from the files of a folder", ReportArgs, report),
     "evaluate": Command("run trained controllers over a file of states", EvaluateArgs, evaluate),
     "optimum": Command("solve the optimal dispatch of a file of states", OptimumArgs, optimum),

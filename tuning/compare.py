@@ -32,4 +32,5 @@ def run_compare(args: CompareArgs) -> int:
         quiet=args.quiet,
         show=show,
         dashboard=args.dashboard,
+        address=args.address,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 from tuning.algorithms import ALGORITHMS, AlgorithmName
-from tuning.arguments import Arguments, Option, check_case
+from tuning.arguments import Address, Arguments, Option, check_case
 from tuning.cells import Cell, check_held, find_cells
 from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import RUNS, check_fresh
@@ -53,6 +53,7 @@ class CompareArgs(Arguments):
     jobs: Annotated[
         int | None, Option("trainings at a time, one core each (default: the machine's cores)")
     ] = None
+    address: Address = None
     dashboard: Annotated[
         bool, Option("start Ray's dashboard and say where it is; takes some seconds")
     ] = False
@@ -97,6 +98,8 @@ def check(args: CompareArgs) -> CompareArgs:
             raise CommandError(f"--seeds: {seed} is out of bounds, must be >= 0")
     if args.jobs is not None and args.jobs < 1:
         raise CommandError(f"--jobs: {args.jobs} is out of bounds, must be >= 1")
+    if args.address is not None:
+        args = replace(args, out=args.folder.resolve())  # the nodes have other working folders
     held = find_cells(args.folder)
     if not held:
         check_fresh(args.folder)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.cells import Cell, clear_debris, locked
+from tuning.cluster import joined
 from tuning.errors import CommandError
 from tuning.grid_progress import GridProgress
 from tuning.local_ray import local_ray
@@ -32,6 +33,7 @@ def run_grid(
     quiet: bool,
     show: Callable[[], list[Path]],
     dashboard: bool = False,
+    address: str | None = None,
 ) -> int:
     """Train what is missing, in parallel; then show what all finished cells come to.
 
@@ -43,6 +45,7 @@ def run_grid(
         show: Remakes tables and figures from the files, prints them and returns their paths;
             called if any cell is finished.
         dashboard: Start Ray's dashboard.
+        address: Of the Ray cluster to train on, whose nodes all see ``out``; None starts a Ray.
 
     Returns:
         0, or 1 if a training failed; all others are finished and shown.
@@ -56,7 +59,9 @@ def run_grid(
             clear_debris(cell.path)
         plans = {cell: _plan(cell, wanted) for cell, wanted in trainings.items()}
         try:
-            failures = _train_missing(plans, workers, quiet=quiet, dashboard=dashboard)
+            failures = _train_missing(
+                plans, workers, quiet=quiet, dashboard=dashboard, address=address
+            )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the same command goes on where this one was") from None
         if any(cell.finished for cell in trainings):
@@ -74,7 +79,12 @@ def _plan(cell: Cell, wanted: TrainArgs) -> TrainArgs:
 
 
 def _train_missing(
-    plans: Mapping[Cell, TrainArgs], workers: int, *, quiet: bool, dashboard: bool
+    plans: Mapping[Cell, TrainArgs],
+    workers: int,
+    *,
+    quiet: bool,
+    dashboard: bool,
+    address: str | None,
 ) -> dict[Cell, str]:
     """Run the unfinished cells; return why some failed."""
     missing = [cell for cell in plans if not cell.finished]
@@ -83,11 +93,14 @@ def _train_missing(
     if not missing:
         return failures
     with (
+        joined(address, dashboard=dashboard),
         local_ray(workers, dashboard=dashboard),
         GridProgress(list(plans), episodes, quiet=quiet) as shown,
     ):
         todo = [(cell, plans[cell]) for cell in missing]
         for cell, reason in _run_in_ray(todo, workers, shown):
+            if reason is None and not cell.finished:
+                reason = "ended, but its files are not here: --out must be seen by all nodes"
             if reason is None:
                 shown.set(cell, "done")
                 cell.error_file.unlink(missing_ok=True)

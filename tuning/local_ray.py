@@ -16,7 +16,7 @@ from tuning.errors import CommandError
 OBJECT_STORE_BYTES = 256 * 1024**2
 
 
-def prepare_environment(*, dashboard: bool = False) -> None:
+def prepare_environment(*, dashboard: bool = False, address: str | None = None) -> None:
     """Set what Ray and torch read when they are imported; call it before that.
 
     Where Ray has been imported already, its mode of authentication stands and is left alone.
@@ -24,11 +24,12 @@ def prepare_environment(*, dashboard: bool = False) -> None:
     Args:
         dashboard: Whether somebody will log in to the dashboard: then the token is the user's own,
             which ``ray get-auth-token`` prints, and is made if there is none.
+        address: Of a cluster that will be joined: Ray then takes the user's token, if there is one.
 
     Raises:
         CommandError: The user's token is to be made and cannot be written.
     """
-    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+    if address is None and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         if dashboard:
             _ensure_own_token()
         else:
@@ -88,10 +89,15 @@ def local_ray(num_cpus: int, *, dashboard: bool = False) -> Iterator[None]:
     )
     try:
         if dashboard:
-            print(f"dashboard: http://{context.dashboard_url}{_login()}", flush=True)
+            say_dashboard(context.dashboard_url)
         yield
     finally:
         ray.shutdown()
+
+
+def say_dashboard(url: str | None) -> None:
+    """Print where Ray's dashboard is, and how to get past its question for a token."""
+    print(f"dashboard: http://{url}{_login()}" if url else "dashboard: none", flush=True)
 
 
 def _login() -> str:
@@ -107,5 +113,7 @@ def quiet_rllib() -> None:
     """Silence notices of RLlib and gymnasium that no user of ours can act on."""
     for name in ("ray.rllib", "ray.tune", "ray._private", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It prints a traceback for each call to a process that has died; `train` says so in a line.
+    logging.getLogger("ray.rllib.utils.actor_manager").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(ray|gymnasium)\b")
     warnings.filterwarnings("ignore", message=".*Overriding environment.*")

@@ -11,6 +11,7 @@ from tuning.arguments import Arguments, Option
 from tuning.cells import find_cells
 from tuning.errors import CommandError
 from tuning.runfolder import load_run
+from tuning.sweep_args import is_sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class ReportArgs(Arguments):
     """Options of ``report``."""
 
     folder: Annotated[
-        Path, Option("folder of a run, a comparison or an ablation", metavar="DIR", positional=True)
+        Path,
+        Option("folder of a run, comparison, ablation or sweep", metavar="DIR", positional=True),
     ]
 
 
@@ -34,6 +36,11 @@ def report(args: ReportArgs) -> None:
 
         files = remake(folder)
         print_ablation(folder)
+    elif is_sweep(folder):
+        from tuning.sweep_report import print_sweep, remake
+
+        files = remake(folder)
+        print_sweep(folder)
     elif find_cells(folder):
         from tuning.comparison_report import print_comparison, remake
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
 import io
 import json
 import math
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rllib_grid import Case
 
 RUNS = Path("runs")
+CHECKSUM = "sha256"
 _PACKAGES = ("ray", "torch", "numpy", "scipy", "cvxpy", "gymnasium", "safetensors", "matplotlib")
 
 
@@ -45,19 +48,34 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = part.open("wb")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make one clear line of a full disk, a read-only folder and the like.
+
+    Args:
+        path: What the block writes.
+
+    Raises:
+        CommandError: The block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise CommandError(f"{path} cannot be written: {reason}") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -139,8 +157,18 @@ class RunFolder:
         return read_json(self.config_file)
 
     def report(self) -> dict[str, Any]:
-        """Return ``report.json``."""
-        return read_json(self.report_file)
+        """Return ``report.json`` without its checksum.
+
+        Raises:
+            CommandError: It cannot be read, or is not as it was written.
+        """
+        content = read_json(self.report_file)
+        if content.pop(CHECKSUM, None) != _checksum(content):
+            raise CommandError(
+                f"{self.report_file} is not as it was written (its {CHECKSUM} differs): bring the "
+                "file back or train anew"
+            )
+        return content
 
     def case(self) -> Case:
         """Return the case that the run was trained on, from ``config.json``."""
@@ -168,8 +196,9 @@ class RunFolder:
         write_json(self.config_file, content)
 
     def write_report(self, report: Mapping[str, Any]) -> None:
-        """Write ``report.json``."""
-        write_json(self.report_file, report)
+        """Write ``report.json``, with a checksum of all the rest."""
+        content = _plain(report)
+        write_json(self.report_file, {**content, CHECKSUM: _checksum(content)})
 
     def write_progress(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write ``progress.csv`` anew with all ``rows`` so far."""
@@ -257,6 +286,11 @@ def _git(root: Path, *arguments: str) -> str:
         ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True
     )
     return done.stdout.strip()
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a JSON object, however it is laid out in a file."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
 import numpy as np
+from ray.exceptions import RayActorError
 from ray.rllib.core.learner import Learner
 from ray.rllib.utils.metrics import LEARNER_RESULTS
 
 from policies.controller import Controller
-from policies.maddpg import MADDPG
+from policies.maddpg import MADDPG, RunnersLostError
+from policies.maddpg_config import MADDPGConfig
 from policies.rl_modules import CRITIC, actor_id
 from rllib_grid import Case, JointGridEnv, make_case
 from rllib_grid.env import GridEnv
-from tuning.checkpoints import find_checkpoint, save_checkpoint
+from tuning.cells import clear_debris
+from tuning.checkpoints import (
+    describe_checkpoints,
+    find_checkpoint,
+    parse_interval,
+    save_checkpoint,
+)
+from tuning.cluster import joined
 from tuning.errors import CommandError
 from tuning.evaluation import Judge, test_states
 from tuning.local_ray import local_ray, quiet_rllib
@@ -22,10 +32,11 @@ from tuning.metrics import TrainingMetrics, tune_trial
 from tuning.presets import make_config
 from tuning.progress import TrainingProgress
 from tuning.report import draw, print_report
-from tuning.runfolder import RunFolder, create_run, load_run
+from tuning.runfolder import RunFolder, create_run, load_run, writing
 from tuning.train_args import TrainArgs
 
-CHECKPOINT_SECONDS = 8.0
+logger = logging.getLogger(__name__)
+
 SHOWN_ROUNDS = 8  # of an iterated actor
 ENVIRONMENT = GridEnv  # importing it registers "grid"
 
@@ -47,9 +58,28 @@ def run_training(args: TrainArgs) -> None:
     except ValueError as error:
         raise CommandError(str(error)) from error
     case = make_case(args.case, meter_error_pu=args.meter_error)
-    run = _open_run(args, case)
+    with joined(args.address, _remote(args), dashboard=args.dashboard):
+        run = _open_run(args, case)
+        report = _train_and_judge(config, args, case, run)
+    run.write_report(report)
+    pictures = draw(report, run.path)
+    print_report(report)
+    names = ", ".join(path.name for path in pictures)
+    kept = describe_checkpoints(run)
+    print(f"{run.path}: report.json, progress.csv, controllers/, {kept}, {names}")
+
+
+def _remote(args: TrainArgs) -> int:
+    """Processes beside this one, a core each."""
+    return args.num_env_runners + args.num_learners
+
+
+def _train_and_judge(
+    config: MADDPGConfig, args: TrainArgs, case: Case, run: RunFolder
+) -> dict[str, Any]:
+    """Train from the last checkpoint on, export, and return the report."""
     checkpoint = find_checkpoint(run)
-    with local_ray(1 + args.num_env_runners + args.num_learners, dashboard=args.dashboard):
+    with local_ray(1 + _remote(args), dashboard=args.dashboard):
         algo = config.build_algo()
         try:
             if checkpoint is not None:
@@ -57,15 +87,16 @@ def run_training(args: TrainArgs) -> None:
             elif args.on_top_of is not None:
                 _build_on(algo, load_run(args.on_top_of))
             _train(algo, args, case, run)
-            algo.export_controllers(run.controllers)
-            report = _report(algo, args, case, run)
+            with writing(run.controllers):
+                algo.export_controllers(run.controllers)
+            return _report(algo, args, case, run)
+        except (RayActorError, RunnersLostError) as error:
+            reason = str(error).strip().splitlines()[0].rstrip(".")
+            raise CommandError(
+                f"a process of the training was lost ({reason}); {_go_on(run)}"
+            ) from error
         finally:
             algo.stop()
-    run.write_report(report)
-    pictures = draw(report, run.path)
-    print_report(report)
-    names = ", ".join(path.name for path in pictures)
-    print(f"{run.path}: report.json, progress.csv, controllers/, checkpoint/, {names}")
 
 
 def _build_on(algo: MADDPG, below: RunFolder) -> None:
@@ -85,6 +116,7 @@ def _build_on(algo: MADDPG, below: RunFolder) -> None:
 
 def _open_run(args: TrainArgs, case: Case) -> RunFolder:
     if args.resume is not None:
+        clear_debris(args.resume)
         return load_run(args.resume)
     run = create_run(args.out, f"{args.case}-{args.preset}-seed{args.seed}")
     run.write_config(
@@ -98,7 +130,7 @@ def _open_run(args: TrainArgs, case: Case) -> RunFolder:
 
 
 def _train(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> None:
-    judge = _validation_judge(algo, case)
+    judge = validation_judge(algo, case)
     metrics = TrainingMetrics(
         run=str(run.path),
         case=case.name,
@@ -110,30 +142,53 @@ def _train(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> None:
     rows: list[dict[str, Any]] = [
         dict(row) for row in run.progress() if int(row["iteration"]) <= iteration
     ]
-    saved = time.monotonic()
+    every = parse_interval(args.checkpoint_every)
+    answering = args.num_env_runners
+    saved_at, saved_episodes = time.monotonic(), _episodes(rows)
     with TrainingProgress(algo.config, quiet=args.quiet) as shown:
         try:
             while not algo.finished:
                 result = algo.train()
-                row = _row(result, judge, algo)
+                answering = _say_who_answers(algo, answering)
+                row = progress_row(result, judge, algo)
                 rows.append(row)
                 shown.update(row)
                 metrics.update(row)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS or algo.finished:
-                    _save(algo, run, rows)
-                    saved = time.monotonic()
+                passed = time.monotonic() - saved_at, _episodes(rows) - saved_episodes
+                if every.passed(*passed) or algo.finished:
+                    _save(algo, run, rows, args.keep)
+                    saved_at, saved_episodes = time.monotonic(), _episodes(rows)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"go on with: python -m tuning train --resume {run.path}"
             ) from None
 
 
-def _save(algo: MADDPG, run: RunFolder, rows: list[dict[str, Any]]) -> None:
-    run.write_progress(rows)
-    save_checkpoint(algo, run)
+def _say_who_answers(algo: MADDPG, before: int) -> int:
+    """Return how many remote runners answer, and say so if it is not as many as before."""
+    answering: int = algo.env_runner_group.num_healthy_remote_workers()
+    if answering != before:
+        logger.warning("%d of %d runners answer", answering, algo.config.num_env_runners)
+    return answering
 
 
-def _validation_judge(algo: MADDPG, case: Case) -> Judge:
+def _save(algo: MADDPG, run: RunFolder, rows: list[dict[str, Any]], keep: int) -> None:
+    try:
+        run.write_progress(rows)
+        save_checkpoint(algo, run, keep)
+    except CommandError as error:
+        raise CommandError(f"{error}; {_go_on(run)}") from error
+
+
+def _go_on(run: RunFolder) -> str:
+    return f"what was saved is kept, go on with: python -m tuning train --resume {run.path}"
+
+
+def _episodes(rows: list[dict[str, Any]]) -> int:
+    return int(rows[-1]["episodes_total"]) if rows else 0
+
+
+def validation_judge(algo: MADDPG, case: Case) -> Judge:
     """The states on which the algorithm selects, with their optima (for display alone)."""
     config = algo.config
     seed = np.random.SeedSequence(config.validation_seed)
@@ -141,7 +196,7 @@ def _validation_judge(algo: MADDPG, case: Case) -> Judge:
     return Judge(case, *case.layout.from_state(env.reset()))
 
 
-def _row(result: dict[str, Any], judge: Judge, algo: MADDPG) -> dict[str, Any]:
+def progress_row(result: dict[str, Any], judge: Judge, algo: MADDPG) -> dict[str, Any]:
     """One line of progress.csv, after an iteration."""
     done = result["maddpg"]
     # An iteration that ends a stage already shows the next one, which has done nothing yet.

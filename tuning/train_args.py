@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from tuning.algorithms import ALGORITHMS, Algorithm, AlgorithmName, staged
 from tuning.arguments import (
+    Address,
     Arguments,
     MeterError,
     Option,
@@ -21,11 +23,21 @@ from tuning.arguments import (
     flag,
     options,
 )
+from tuning.checkpoints import parse_interval
 from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import check_fresh, load_run, read_json
 from tuning.settings import OPTIONS_TOO, RECURRENT_ONLY, read_settings, write_settings
 
-_NOT_CONFIGURATION = ("config", "out", "resume", "dashboard", "quiet")
+_NOT_CONFIGURATION = (
+    "config",
+    "out",
+    "resume",
+    "checkpoint_every",
+    "keep",
+    "address",
+    "dashboard",
+    "quiet",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +104,20 @@ class TrainArgs(Arguments):
         Path | None,
         Option("go on with this run folder, with the configuration it holds", metavar="RUN"),
     ] = None
+    checkpoint_every: Annotated[
+        str,
+        Option("time between checkpoints, such as 30s, or episodes, such as 5000", metavar="EVERY"),
+    ] = "8s"
+    keep: Annotated[
+        int, Option("checkpoints to keep: checkpoint/ and those before it, numbered by iteration")
+    ] = 1
     num_env_runners: Annotated[int, Option("extra sampling processes; 0 samples in this one")] = 0
     num_envs: Annotated[
         int | None, Option("feeders stepped at once in each sampler (default: the preset's)")
     ] = None
     num_learners: Annotated[int, Option("extra learner processes; 0 learns in this one")] = 0
     num_gpus_per_learner: Annotated[float, Option("GPUs of each learner")] = 0.0
+    address: Address = None
     dashboard: Annotated[
         bool, Option("start Ray's dashboard and say where it is; takes some seconds")
     ] = False
@@ -132,6 +152,8 @@ def check(args: TrainArgs) -> TrainArgs:
         CommandError: A value out of its bounds, an unknown case, an ``out`` that holds something,
             a ``resume`` that is no run folder, or an option that conflicts with that folder.
     """
+    parse_interval(args.checkpoint_every)
+    _at_least(args, "keep", 1)
     if args.resume is not None:
         return _resumed(args)
     if args.config is not None:
@@ -261,6 +283,8 @@ def _resumed(args: TrainArgs) -> TrainArgs:
     """Return the configuration of the folder; refuse any explicit option that differs from it."""
     assert args.resume is not None
     run = load_run(args.resume)
+    if not os.access(run.path, os.W_OK):
+        raise CommandError(f"--resume: {run.path} is read-only")
     stored = run.config().get("arguments")
     names = _configuration_names()
     if not isinstance(stored, dict) or not set(names) <= set(stored):

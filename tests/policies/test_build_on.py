@@ -51,9 +51,20 @@ def test_what_does_not_fit_is_refused(one_stage):
             algo.build_on(algo)
     finally:
         algo.stop()
-    wide = tiny(num_stages=2).training(actor_width=9).build_algo()
+    for name, module in (("actor_width", "actor_1"), ("critic_width", "critic")):
+        wide = tiny(num_stages=2).training(**{name: 9}).build_algo()
+        try:
+            with pytest.raises(ValueError, match=f"{module} have other shapes"):
+                wide.build_on(one_stage)
+        finally:
+            wide.stop()
+
+
+def test_a_critic_that_is_not_carried_over_may_be_another(one_stage):
+    algo = tiny(num_stages=2).training(critic_net="paper", carry_critic=False).build_algo()
     try:
-        with pytest.raises(ValueError, match="actor_1 have other shapes"):
-            wide.build_on(one_stage)
+        algo.build_on(one_stage)
+        run(algo)
+        assert_equal(algo.actor_weights(1), one_stage.actor_weights(1))
     finally:
-        wide.stop()
+        algo.stop()

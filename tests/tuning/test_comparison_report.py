@@ -13,7 +13,7 @@ from rich.console import Console
 from tuning import comparison_report as report
 from tuning import sheets
 from tuning.errors import CommandError
-from tuning.runfolder import read_json, write_json
+from tuning.runfolder import RunFolder, read_json
 
 FIGURES = {"histograms.png", "learning-curves.png", "stages.png", "rounds.png"}
 
@@ -63,10 +63,10 @@ def test_remaking_gives_the_same_files(one_case):
 def test_a_changed_run_changes_the_comparison(made_comparison, undrawn):
     report.remake(made_comparison)
     before = (made_comparison / "comparison.json").read_bytes()
-    path = made_comparison / "ieee13" / "ts-maddpg" / "seed1" / "report.json"
-    content = read_json(path)
+    run = RunFolder(made_comparison / "ieee13" / "ts-maddpg" / "seed1")
+    content = run.report()
     content["stages"][-1]["per_mean"] = 0.5
-    write_json(path, content)
+    run.write_report(content)
     report.remake(made_comparison)
     assert (made_comparison / "comparison.json").read_bytes() != before
 
@@ -139,12 +139,12 @@ def test_limits_are_lines_and_rows_where_they_are_known(one_case, cache):
 
 def test_negative_and_unknown_values_are_drawn_too(one_case):
     """Where bounds bind, a violation can be cheaper than the optimum; infeasible has no PER."""
-    for path in one_case.glob("ieee13/*/seed*/report.json"):
-        content = read_json(path)
+    for run in map(RunFolder, one_case.glob("ieee13/*/seed*")):
+        content = run.report()
         content["learning_curve"][0]["validation_per"] = -0.02
         content["stages"][-1] |= {"per_mean": None, "regret_kw_mean": None}
         content["stages"][0]["per_mean"] = -0.01
-        write_json(path, content)
+        run.write_report(content)
     for file in report.remake(one_case):
         assert file.stat().st_size > 0
 

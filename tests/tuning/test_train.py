@@ -17,7 +17,7 @@ import torch
 from policies.controller import load_controllers
 from policies.maddpg import MADDPG
 from rllib_grid import JointGridEnv, make_case, save_states
-from tuning import evaluation, train
+from tuning import evaluation
 from tuning.checkpoints import find_checkpoint
 from tuning.cli import main
 from tuning.runfolder import load_run
@@ -148,7 +148,6 @@ def test_interrupted_run_goes_on_to_the_same_weights(
     reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     """Ctrl-C in every iteration of the training, also in the one that ends stage 1."""
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     step = MADDPG.training_step
     run = tmp_path / "run"
 
@@ -162,7 +161,7 @@ def test_interrupted_run_goes_on_to_the_same_weights(
     command = [*TINY, "--out", str(run)]
     for _ in range(10):
         interrupted.left = 1
-        code = main(command)
+        code = main([*command, "--checkpoint-every", "0s"])
         if code == 0:
             break
         assert code == 130
@@ -178,8 +177,8 @@ def test_killed_run_goes_on_to_the_same_weights(reference: Path, tmp_path: Path)
     run = tmp_path / "run"
     program = (
         "from tuning.local_ray import prepare_environment; prepare_environment()\n"
-        "from tuning import cli, train; train.CHECKPOINT_SECONDS = 0.0\n"
-        f"cli.main({[*TINY, '--out', str(run)]!r})"
+        "from tuning import cli\n"
+        f"cli.main({[*TINY, '--checkpoint-every', '0s', '--out', str(run)]!r})"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     process = subprocess.Popen(
@@ -210,17 +209,6 @@ def test_run_without_a_checkpoint_starts_over(
 
 def _interrupt(self: MADDPG) -> None:
     raise KeyboardInterrupt
-
-
-def test_checkpoint_cut_off_while_it_takes_its_place(reference: Path, tmp_path: Path) -> None:
-    run = load_run(reference)
-    run.checkpoint.rename(run.path / "checkpoint.old")
-    (run.path / "checkpoint.part").mkdir()
-    try:
-        assert find_checkpoint(run) == run.path / "checkpoint.old"
-    finally:
-        (run.path / "checkpoint.part").rmdir()
-        (run.path / "checkpoint.old").rename(run.checkpoint)
 
 
 def test_three_stages_separate_critics_and_paper_networks(tmp_path: Path, ray_session) -> None:
