@@ -270,7 +270,7 @@ def test_pbt_copies_and_perturbs(tmp_path, ray_session):
     assert good["actor_lr"] == kept["actor_lr"] and good["sigma"] == kept["sigma"]
     assert bad["actor_lr"] != copied["actor_lr"] != good["actor_lr"]
     assert 1e-5 <= copied["actor_lr"] <= 5e-3 and copied["sigma"] in ("0.1", "0.3")
-    assert copied[METRIC] < good[METRIC] < bad[METRIC]
+    assert copied[METRIC] <= good[METRIC] < bad[METRIC]  # the best so far, which was copied too
 
 
 def test_interrupted_sweep_names_the_remedy(tmp_path, ray_session, monkeypatch, capsys):
