@@ -30,7 +30,17 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 CHECKSUM = "sha256"
-_PACKAGES = ("ray", "torch", "numpy", "scipy", "cvxpy", "gymnasium", "safetensors", "matplotlib")
+_PACKAGES = (
+    "ray",
+    "torch",
+    "numpy",
+    "scipy",
+    "cvxpy",
+    "gymnasium",
+    "safetensors",
+    "matplotlib",
+    "optuna",
+)
 
 
 @contextmanager

@@ -160,7 +160,7 @@ def _sheet(args: SweepArgs, trials: Sequence[Entry]) -> Sheet:
         per = _per(trial)
         figures = ["", "", "", ""]
         if last:
-            counts = (last["episodes_total"], _updates(trial))
+            counts = (last["episodes_total"], last["updates_total"])
             figures = [str(last["stage"]), *(f"{c:,}" for c in counts), f"{last['wall_s']:.0f}"]
         lines.append(
             [
@@ -173,12 +173,6 @@ def _sheet(args: SweepArgs, trials: Sequence[Entry]) -> Sheet:
         )
     shown = f"{args.scheduler}, {args.searcher}"
     return Sheet(f"{len(trials)} of {args.wanted} trials ({shown}), best first", head, lines)
-
-
-def _updates(trial: Entry) -> int:
-    """Updates of all stages."""
-    last_of_stage = {row["stage"]: int(row["updates"]) for row in trial["rows"]}
-    return sum(last_of_stage.values())
 
 
 def _notes(args: SweepArgs, trials: Sequence[Entry]) -> list[str]:
@@ -205,7 +199,7 @@ def _csv_row(trial: Entry) -> dict[str, Any]:
     row |= trial["values"]
     if trial["last"]:
         row |= {name: value for name, value in trial["last"].items() if name not in row}
-    return {**row, "updates": _updates(trial), "folder": trial["folder"], "error": trial["error"]}
+    return {**row, "folder": trial["folder"], "error": trial["error"]}
 
 
 def _curve(trial: Entry) -> tuple[list[int], list[float]]:

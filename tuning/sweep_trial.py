@@ -19,7 +19,7 @@ from tuning.sweep_args import SweepArgs, training
 from tuning.train import progress_row, validation_judge
 
 METRIC = "validation_per"
-SHARE = "share"  # of the training that is done, in per cent
+SHARE = "share"  # of the training's updates that is done, in per cent
 TRAINED = 100.0
 
 
@@ -68,8 +68,10 @@ class SweepTrial(Trainable):  # type: ignore[misc]
         self.episodes = row["episodes_total"]
         passed = time.monotonic() - self.saved_at, self.episodes - self.saved_episodes
         due = self.every.passed(*passed)
-        done = {DONE: self.algo.finished, SHOULD_CHECKPOINT: due}
-        return {**row, SHARE: share(self.algo.config, row), **done}
+        updates = _planned(self.algo.config)
+        done = sum(updates[: row["stage"] - 1]) + row["updates"]
+        figures = {"updates_total": done, SHARE: TRAINED * done / max(1, sum(updates))}
+        return {**row, **figures, DONE: self.algo.finished, SHOULD_CHECKPOINT: due}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write all that the training is."""
@@ -100,14 +102,12 @@ def make_trainable(sweep: SweepArgs, memory_bytes: int) -> type[SweepTrial]:
     return type(SweepTrial.__name__, (SweepTrial,), attributes)
 
 
-def share(config: MADDPGConfig, row: dict[str, Any]) -> float:
-    """Return how much of a training is done after a row, in per cent of its updates."""
-    updates = [config.plan(stage).updates for stage in range(1, config.num_stages + 1)]
-    done: int = sum(updates[: row["stage"] - 1]) + row["updates"]
-    return TRAINED * done / max(1, sum(updates))
-
-
 def iterations(config: MADDPGConfig) -> int:
     """Return how many iterations a training has."""
-    updates = [config.plan(stage).updates for stage in range(1, config.num_stages + 1)]
-    return sum(max(1, math.ceil(count / config.updates_per_iteration)) for count in updates)
+    counts = _planned(config)
+    return sum(max(1, math.ceil(count / config.updates_per_iteration)) for count in counts)
+
+
+def _planned(config: MADDPGConfig) -> list[int]:
+    """Updates of each stage."""
+    return [config.plan(stage).updates for stage in range(1, config.num_stages + 1)]

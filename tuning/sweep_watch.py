@@ -2,7 +2,7 @@
 
 Tune writes its state file by file, in place. Whoever is killed in between leaves half of it. So
 after each time that Tune has written its state, all of it goes into one file, ``state.zip``, whole
-or not at all; `restore_state` puts it back.
+or not at all, beside the logs of unfinished trials; `restore_state` puts it back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLUMNS = (
     "iteration",
     "stage",
     "episodes_total",
-    "updates",
+    "updates_total",
     "validation_per",
     "validation_violation_rate",
     "wall_s",
@@ -128,10 +128,13 @@ class Watch:
         if newest <= self._kept:
             return
         session = snapshots[newest].stem.removeprefix(_SNAPSHOT)
+        unfinished = [t for t in trials if t.trial_id in self.rows and t.trial_id not in self.ended]
+        logs = [Path(trial.local_path) / name for trial in unfinished for name in _LOGS]
         with replacing(self.folder / STATE) as file, zipfile.ZipFile(file, "w") as state:
             state.writestr(_TUNER, self._tuner)
-            for path in staging.glob(f"*{session}.*"):
-                state.write(path, path.name)
+            for path in (*staging.glob(f"*{session}.*"), *logs):
+                if path.is_file():
+                    state.write(path, path.relative_to(staging))
         self._kept = newest
 
 

@@ -32,7 +32,7 @@ def made_sweep(tmp_path):
     for number, (case, rate, curve, state) in enumerate(made, start=1):
         config = {"case": case, "actor_lr": rate, "critic_lr.1": 0.004, "critic_lr.2": "1e-3"}
         rows = [
-            {"iteration": i, "stage": i, "episodes_total": 100 * i, "updates": 100 * i}
+            {"iteration": i, "stage": i, "episodes_total": 100 * i, "updates_total": 150 * i}
             | {"validation_per": per, "validation_violation_rate": 0.0, "wall_s": 2.0 * i}
             for i, per in enumerate(curve, start=1)
         ]
@@ -76,7 +76,7 @@ def test_tables_rank_the_trials(made_sweep, capsys):
     with (made_sweep / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["trial"] for row in rows] == ["2", "1", "3", "4", "5"]
-    assert rows[0]["critic_lr.1"] == "0.004" and rows[0]["updates"] == "300"
+    assert rows[0]["critic_lr.1"] == "0.004" and rows[0]["updates_total"] == "300"
     assert rows[-1]["error"] == "ValueError: no"
     table = (made_sweep / "trials.md").read_text()
     assert "| 2 | finished | 2.000 | ieee13 | 0.005 | 0.004 | 2 | 200 | 300 | 4 |" in table
