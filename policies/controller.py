@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from policies.action_circles import scale_back
+
 FORMAT = "policies.controller/1"
 KINDS = ("plain", "paper")
 LAYER_NORM_EPS = 1e-5
@@ -37,7 +39,8 @@ class Controller:
         agent: name of the agent.
         signature: `state`, `observation` and `action`, each a list of entries with `name`,
             `offset` and `scale` (physical = offset + scale * scaled); actions also have `low`
-            and `high`.
+            and `high`; `action_circles` may tie two numbers of the action together: [i, j, s]
+            stands for |(a_i, a_j)| <= s.
         kinds: "plain" or "paper" per stage, see `networks.TeamActor`.
         weights: per stage, the arrays of `networks.TeamActor.agent_layers`.
         rounds: how often the last stage is to be applied, each time to its own last action and
@@ -62,6 +65,8 @@ class Controller:
         self._action = _affine(signature["action"])
         self._low = np.array([entry["low"] for entry in signature["action"]])
         self._high = np.array([entry["high"] for entry in signature["action"]])
+        ties = [(i, j, 1 / s, 1 / s) for i, j, s in signature.get("action_circles", ())]
+        self._circles = np.array(ties, np.float64).reshape(-1, 4)
 
     @property
     def num_stages(self) -> int:
@@ -115,8 +120,8 @@ class Controller:
         residual = scaled[1].astype(np.float32) if stage > 1 else None
         y = _forward(self.kinds[stage - 1], self.weights[stage - 1], x, residual)
         offset, scale = self._action
-        action: NDArray[np.float64] = np.clip(offset + scale * y, self._low, self._high)
-        return action
+        action = np.clip(offset + scale * y, self._low, self._high)
+        return scale_back(action, self._circles)
 
     def _scaled(
         self, what: str, values: Floats, affine: tuple[Floats, Floats]

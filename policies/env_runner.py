@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,30 +26,19 @@ from ray.rllib.utils.metrics import (
 from ray.rllib.utils.typing import StateDict
 from ray.tune.registry import ENV_CREATOR, _global_registry
 
+from policies.action_circles import scale_back
+from policies.constraints import charge_at
 from policies.exploration import NOISES
 from policies.joint_spec import JointEnv, JointSpec
 from policies.replay import Columns
 from policies.rl_modules import CRITIC, active_stage, actor_id
+from policies.rollout import Rollout
 from policies.vector_env import joint_env
 
 NUM_PROBES = "num_probes"
 
 Floats = NDArray[np.float32]
 Act = Callable[[Floats], Floats]
-
-
-@dataclass
-class Rollout:
-    """What a call of `MADDPGEnvRunner.rollout` collected."""
-
-    columns: Columns
-    returns: list[float] = field(default_factory=list)
-    probes: int = 0
-
-    @property
-    def env_steps(self) -> int:
-        """Steps in the rows."""
-        return len(self.columns["action"])
 
 
 class MADDPGEnvRunner(EnvRunner, Checkpointable):
@@ -73,6 +62,7 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         self.make_env()
         spec = JointSpec.of(self.lanes(1))
         self.spec = replace(spec, full_state=self.config.full_state)
+        self._circles = np.array(spec.action_circles, np.float32).reshape(-1, 4)
         self.make_module()
 
     def make_env(self) -> None:
@@ -178,10 +168,11 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
 
         def act(inputs: Floats) -> Floats:
             if random_actions:
-                return rng.uniform(-1.0, 1.0, shape).astype(np.float32)
+                return scale_back(rng.uniform(-1.0, 1.0, shape).astype(np.float32), self._circles)
             action = actor(inputs)
             if sigma > 0.0:
                 np.clip(action + noise.sample(sigma), -1.0, 1.0, out=action)
+                return scale_back(action, self._circles)
             return action
 
         repeats = None
@@ -215,7 +206,7 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         lanes = min(self.num_envs, num_episodes)
         env = self.lanes(lanes)
         env.reseed(seed)
-        keep_next = self.config.gamma > 0.0
+        keep_next, keep_obs = self.config.gamma > 0.0, self.config.constraint != "none"
         literal = self.config.target_input == "literal" and self.stage > 1
         reuse = keep_next and not literal  # next inputs are the next row's inputs
         out = Rollout({})
@@ -236,6 +227,8 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
                 "action": action,
                 "reward": reward * np.float32(self.config.reward_scale),
             }
+            if keep_obs:
+                row["obs"] = step.obs
             if keep_next:
                 # The final state of a trajectory is probed too, before its lane is reset.
                 if literal:
@@ -283,7 +276,8 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
             seed: of the validation stream.
 
         Returns:
-            The mean return over the trajectories, and the number of probes.
+            The mean return over the trajectories, less what they pay for observations out of
+            bounds where those are constrained, and the number of probes.
         """
         actor = self.module[actor_id(self.stage)].unwrapped().actor
         held = {name: value.clone() for name, value in actor.state_dict().items()}
@@ -297,7 +291,19 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         finally:
             self.num_envs = num_envs
             actor.load_state_dict(held)
-        return float(np.mean(rollout.returns)), rollout.probes
+        return float(np.mean(rollout.returns)) - self._charge(rollout), rollout.probes
+
+    def _charge(self, rollout: Rollout) -> float:
+        """What trajectories pay on average for observations outside the tightened bounds.
+
+        At the price that a stage begins with, so that scores of one stage can be compared.
+        """
+        if self.config.constraint == "none":
+            return 0.0
+        how = self.config.constraint_of(self.stage)
+        obs = torch.from_numpy(rollout.columns["obs"])
+        paid = charge_at(obs, self.spec, how["price"], how["margin"], how["curvature"])
+        return float(paid.sum()) / len(rollout.returns)
 
     def _inputs(self, env: Any, state: Floats, repeats: NDArray[np.int64]) -> Floats:
         """What the active stage sees: forward and probe of every stage before it.

@@ -19,7 +19,10 @@ class JointEnv(Protocol):
     autoreset: after a lane has terminated or been truncated, `reset` with a mask that names
     it starts its next trajectory. An environment that can also measure the effect of an
     action while the state is held offers `probe(action) -> observation`; without it only a
-    single stage can be trained.
+    single stage can be trained. One whose observations are to stay within bounds offers them as
+    `obs_low` and `obs_high`, of shape (O,), infinite where there is none. One that scales actions
+    back into circles names them as `action_circles`: (i, j, u, w) stands for
+    |(u a_i, w a_j)| <= 1.
     """
 
     num_envs: int
@@ -51,6 +54,10 @@ class JointSpec:
         obs_dims: width of o_i per agent (all 0 where the environment has no probe).
         full_state: whether every agent's actor sees the whole joint state in place of s_i: the
             yardstick of what the others' states are worth, not a decentralised controller.
+        obs_low, obs_high: bounds on the joint observation under a rewarded action; empty where
+            the environment names none.
+        action_circles: (i, j, u, w) where two columns of the joint action are tied together by
+            |(u a_i, w a_j)| <= 1; no column is in two of them.
     """
 
     agents: tuple[str, ...]
@@ -58,6 +65,9 @@ class JointSpec:
     action_dims: tuple[int, ...]
     obs_dims: tuple[int, ...]
     full_state: bool = False
+    obs_low: tuple[float, ...] = ()
+    obs_high: tuple[float, ...] = ()
+    action_circles: tuple[tuple[int, int, float, float], ...] = ()
 
     @classmethod
     def of(cls, env: JointEnv) -> JointSpec:
@@ -81,7 +91,19 @@ class JointSpec:
                 stop = part.stop
             dims[name] = tuple(widths)
         states, actions, observations = dims.values()
-        return cls(tuple(env.agents), states, actions, observations)
+        low, high = (
+            tuple(float(bound) for bound in getattr(env, name, ()))
+            for name in ("obs_low", "obs_high")
+        )
+        return cls(
+            tuple(env.agents),
+            states,
+            actions,
+            observations,
+            obs_low=low,
+            obs_high=high,
+            action_circles=tuple(getattr(env, "action_circles", ())),
+        )
 
     @property
     def num_agents(self) -> int:
@@ -156,11 +178,14 @@ class JointSpec:
             "action_dims": list(self.action_dims),
             "obs_dims": list(self.obs_dims),
             "full_state": self.full_state,
+            "obs_low": list(self.obs_low),
+            "obs_high": list(self.obs_high),
+            "action_circles": [list(circle) for circle in self.action_circles],
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JointSpec:
         """The inverse of `to_dict`."""
-        full_state = data["full_state"]
-        dims = {key: tuple(value) for key, value in data.items() if key != "full_state"}
-        return cls(**dims, full_state=full_state)
+        values = {key: tuple(value) for key, value in data.items() if key != "full_state"}
+        values["action_circles"] = tuple(map(tuple, values["action_circles"]))
+        return cls(**values, full_state=data["full_state"])

@@ -9,9 +9,10 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.typing import StateDict
 from torch import Tensor
 
+from policies.constraints import Bounds, Lagrangian
 from policies.joint_spec import JointSpec
-from policies.rl_modules import CRITIC, active_stage, actor_id
-from policies.stages import cosine_decay
+from policies.rl_modules import CONSTRAINT, CRITIC, active_stage, actor_id
+from policies.stages import cosine_decay, of_stage
 from policies.update import Team, UpdateRule, copy_weights, own_columns
 
 UPDATES = "maddpg_updates"
@@ -38,7 +39,7 @@ class MADDPGLearner(TorchLearner):
         learner sets base rate times decay before every update.
         """
         module = self.module[module_id].unwrapped()
-        network = module.critic if module_id == CRITIC else module.actor
+        network = getattr(module, {CRITIC: "critic", CONSTRAINT: "model"}.get(module_id, "actor"))
         parameters = list(network.parameters())
         optimizer = torch.optim.Adam(parameters, fused=True)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=parameters)
@@ -59,6 +60,10 @@ class MADDPGLearner(TorchLearner):
             critic.restart(stage)
         self.module[actor_id(stage)].unwrapped().begun.fill_(True)
         self._optimizer(CRITIC).state.clear()
+        if CONSTRAINT in self.module:
+            price = self.config.constraint_of(stage)["price"]
+            self.module[CONSTRAINT].unwrapped().multipliers.fill_(price)
+            self._optimizer(CONSTRAINT).state.clear()
         self._updates, self._team = 0, None
 
     def freeze(self, stage: int, best_actor: StateDict) -> None:
@@ -87,10 +92,12 @@ class MADDPGLearner(TorchLearner):
         columns = {name: batch[CRITIC][name] for name in config.replay_columns()}
         size = config.minibatch_size // max(1, config.num_learners)
         reduce = self._average_gradients if config.num_learners > 1 else None
-        rates = (
-            (team.actor_optimizer, _of_stage(config.actor_lr, stage)),
-            (team.critic_optimizer, _of_stage(config.critic_lr, stage)),
-        )
+        rates = [
+            (team.actor_optimizer, of_stage(config.actor_lr, stage)),
+            (team.critic_optimizer, of_stage(config.critic_lr, stage)),
+        ]
+        if CONSTRAINT in self.module:  # a regression on the same rows as the critic's
+            rates.append((self._optimizer(CONSTRAINT), of_stage(config.critic_lr, stage)))
         updates = config.plan(stage).updates
         losses = []
         for start in range(0, len(columns["action"]), size):
@@ -129,7 +136,22 @@ class MADDPGLearner(TorchLearner):
             critic_optimizer=self._optimizer(CRITIC),
             own=own_columns(spec).to(self._device),
             updates=self._updates,
+            lagrangian=self._lagrangian(spec),
         )
+
+    def _lagrangian(self, spec: JointSpec) -> Lagrangian | None:
+        if CONSTRAINT not in self.module:
+            return None
+        module, how = self.module[CONSTRAINT].unwrapped(), self.config.constraint_of(self.stage)
+        bounds = Bounds(
+            low=torch.tensor(spec.obs_low, device=self._device),
+            high=torch.tensor(spec.obs_high, device=self._device),
+            margin=how["margin"],
+            curvature=how["curvature"],
+            step=how["step"],
+            scale=self.config.reward_scale,
+        )
+        return Lagrangian(module.model, self._optimizer(CONSTRAINT), module.multipliers, bounds)
 
     def _average_gradients(self, gradients: list[Tensor]) -> None:
         flat = torch.cat([g.reshape(-1) for g in gradients])
@@ -156,8 +178,3 @@ class MADDPGLearner(TorchLearner):
         super().set_state(state)
         self._updates = state.get(UPDATES, self._updates)
         self._team = None
-
-
-def _of_stage(rates: list[float], stage: int) -> float:
-    """The rate of a stage; the last one serves all later stages."""
-    return rates[min(stage, len(rates)) - 1]

@@ -26,13 +26,14 @@ from ray.rllib.utils.typing import ResultDict, StateDict
 from ray.tune.result import DONE
 
 from policies.controller import Controller, save_controllers
-from policies.env_runner import MADDPGEnvRunner, Rollout
 from policies.exploration import LinearSchedule
 from policies.joint_spec import JointSpec
 from policies.maddpg_config import MADDPGConfig
 from policies.replay import JointReplay
-from policies.rl_modules import CRITIC, actor_id
-from policies.stages import StagePlan
+from policies.requests import Request, shares
+from policies.rl_modules import CONSTRAINT, CRITIC, actor_id
+from policies.rollout import Rollout
+from policies.stages import StagePlan, fresh_progress
 
 VALIDATION_TIMER = "validation_timer"
 MINIBATCHES_PER_CALL = 50  # stacked in one call of the learner, whose fixed cost they share
@@ -66,7 +67,7 @@ class MADDPG(Algorithm):
         super().setup(config)
         spec: JointSpec = self.spaces[CRITIC][0].spec
         self.spec = spec
-        self._progress: dict[str, Any] = _fresh_stage(1)
+        self._progress: dict[str, Any] = fresh_progress(1)
         self._history: list[dict[str, Any]] = []  # one entry per stage that has ended
         self._finished = False
         self.replay = self._make_replay(1)
@@ -79,6 +80,7 @@ class MADDPG(Algorithm):
             "reward": 1 if self.config.critic == "shared" else self.spec.num_agents,
             "next_inputs": inputs,
             "terminated": 1,
+            "obs": self.spec.obs_dim,
         }
         columns = {name: widths[name] for name in self.config.replay_columns()}
         return JointReplay(self.config.replay_capacity, columns)
@@ -159,14 +161,14 @@ class MADDPG(Algorithm):
         seed = (self.config.seed or 0, progress["stage"], progress["requests"])
         progress["requests"] += 1
         if not self.config.num_env_runners:
-            results = [_Request(episodes, seed, request).serve(group.local_env_runner)]
+            results = [Request(episodes, seed, request).serve(group.local_env_runner)]
         else:
             healthy = group.healthy_worker_ids()[:episodes]
             if not healthy:
                 return []
             calls = [
-                _Request(share, (*seed, i), request)
-                for i, share in enumerate(_split(episodes, len(healthy)))
+                Request(share, (*seed, i), request)
+                for i, share in enumerate(shares(episodes, len(healthy)))
             ]
             results = group.foreach_env_runner(
                 calls, remote_worker_ids=healthy, local_env_runner=False
@@ -280,7 +282,7 @@ class MADDPG(Algorithm):
             return
         self._on_learners(lambda learner: learner.begin_stage(stage + 1, best))
         self._sync([actor_id(stage), actor_id(stage + 1)])
-        self._progress = _fresh_stage(stage + 1)
+        self._progress = fresh_progress(stage + 1)
         self.replay = self._make_replay(stage + 1)
 
     def build_on(self, earlier: MADDPG) -> None:
@@ -301,6 +303,7 @@ class MADDPG(Algorithm):
             raise ValueError("no stage to build on: none has ended, or num_stages is 1")
         modules = [*map(actor_id, range(1, stages + 1))]
         modules += [CRITIC] if self.config.carry_critic else []
+        modules += [CONSTRAINT] if self._constrained and earlier._constrained else []
         states = {name: earlier._module_state(name) for name in modules}
         for name, state in states.items():
             own = self._module_state(name)
@@ -320,8 +323,12 @@ class MADDPG(Algorithm):
         self._on_learners(take)
         self._sync([actor_id(stage) for stage in range(1, stages + 2)])
         self._history = [dict(entry) for entry in earlier._history[:stages]]
-        self._progress = _fresh_stage(stages + 1)
+        self._progress = fresh_progress(stages + 1)
         self.replay = self._make_replay(stages + 1)
+
+    @property
+    def _constrained(self) -> bool:
+        return bool(self.config.constraint != "none")
 
     def step(self) -> ResultDict:
         """One iteration; RLlib's results, and where the stages stand."""
@@ -414,44 +421,5 @@ class MADDPG(Algorithm):
             self.replay.set_state(own["replay"])
 
 
-class _Request:
-    """A call of `collect` for one runner, with the metrics it leaves."""
-
-    def __init__(self, episodes: int, seed: tuple[int, ...], request: dict[str, Any]) -> None:
-        self.episodes, self.seed, self.request = episodes, seed, request
-
-    def __call__(self, runner: MADDPGEnvRunner) -> tuple[Rollout, Any] | None:
-        """Serve it on a remote runner; None if that is a fresh one without weights."""
-        return self.serve(runner) if runner.has_weights else None
-
-    def serve(self, runner: MADDPGEnvRunner) -> tuple[Rollout, Any]:
-        """Collect."""
-        return runner.collect(self.episodes, self.seed, **self.request), runner.get_metrics()
-
-
-def _split(total: int, parts: int) -> list[int]:
-    """`total` in `parts` nearly equal shares."""
-    return [total // parts + (i < total % parts) for i in range(parts)]
-
-
 def _shapes(state: StateDict) -> dict[str, tuple[int, ...]]:
     return {name: np.shape(value) for name, value in state.items()}
-
-
-def _fresh_stage(stage: int) -> dict[str, Any]:
-    return {
-        "stage": stage,
-        "episodes": 0,
-        "updates": 0,
-        "probes": 0,
-        "validation_probes": 0,
-        "requests": 0,
-        "env_steps": 0,
-        "replay_rows": 0,
-        "wall_s": 0.0,
-        "sample_s": 0.0,
-        "update_s": 0.0,
-        "validation_return": float("nan"),
-        "best_return": -float("inf"),
-        "best": None,
-    }

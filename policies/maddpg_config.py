@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from gymnasium.spaces import Box
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
+from policies.constraints import CONSTRAINTS, check_bounds
 from policies.env_runner import MADDPGEnvRunner
 from policies.exploration import NOISES
 from policies.joint_spec import JointSpec
 from policies.learner import MADDPGLearner
+from policies.module_specs import JointBox, module_specs
 from policies.networks import ACTORS, CRITICS
-from policies.rl_modules import CRITIC, ActorModule, actor_id, actor_spec, critic_spec
+from policies.rl_modules import CONSTRAINT, CRITIC, ActorModule, actor_id
 from policies.stages import StagePlan
 
 
@@ -75,6 +76,12 @@ class MADDPGConfig(AlgorithmConfig):
         self.target_input = "probe"
         self.reward_scale = 0.5
         self.replay_capacity = 100_000
+        # Bounds on observations.
+        self.constraint = "none"
+        self.constraint_price: list[float] = [1.5, 150.0]
+        self.constraint_margin: list[float] = [0.0, 0.004]
+        self.constraint_curvature: list[float] = [0.0]
+        self.constraint_step: list[float] = [0.0, 10.0]
         # Exploration.
         self.noise = "gaussian"
         self.sigma: list[float] = [0.3]
@@ -100,6 +107,11 @@ class MADDPGConfig(AlgorithmConfig):
         target_input: str = NotProvided,
         reward_scale: float = NotProvided,
         replay_capacity: int = NotProvided,
+        constraint: str = NotProvided,
+        constraint_price: float | Sequence[float] = NotProvided,
+        constraint_margin: float | Sequence[float] = NotProvided,
+        constraint_curvature: float | Sequence[float] = NotProvided,
+        constraint_step: float | Sequence[float] = NotProvided,
         **kwargs: Any,
     ) -> MADDPGConfig:
         """Networks and learning.
@@ -131,6 +143,19 @@ class MADDPGConfig(AlgorithmConfig):
                 printed.
             reward_scale: factor on rewards before they are learnt.
             replay_capacity: rows of the replay buffer.
+            constraint: "none", or "lagrangian": actors hold the bounds that the environment sets
+                on what is measured under a rewarded action (see `constraints`). The reward itself
+                should then hold no penalty for them.
+            constraint_price: the multipliers that a stage begins with, reward per unit of
+                observation; also what validation charges. Here and below, of two numbers the
+                first is that of stages whose action is a probe for another one, the second that
+                of the last stage. Probes that are priced dearly tell less.
+            constraint_margin: by which the bounds are tightened for the actors, in units of the
+                observation.
+            constraint_curvature: weight of half the squared excess, reward per squared unit of
+                observation.
+            constraint_step: step of the dual ascent: by how much the multipliers rise with an
+                update, per unit of mean excess.
             **kwargs: RLlib's own, such as `gamma` and `minibatch_size` (rows per update).
 
         Returns:
@@ -156,6 +181,11 @@ class MADDPGConfig(AlgorithmConfig):
             "target_input": target_input,
             "reward_scale": reward_scale,
             "replay_capacity": replay_capacity,
+            "constraint": constraint,
+            "constraint_price": _listed(constraint_price),
+            "constraint_margin": _listed(constraint_margin),
+            "constraint_curvature": _listed(constraint_curvature),
+            "constraint_step": _listed(constraint_step),
         }
         return self._take(given)
 
@@ -232,7 +262,7 @@ class MADDPGConfig(AlgorithmConfig):
             ValueError: naming the setting, its value and what it must be.
         """
         self.multi_agent(
-            policies={*(actor_id(k + 1) for k in range(self.num_stages)), CRITIC},
+            policies={*(actor_id(k + 1) for k in range(self.num_stages)), *self._central()},
             policy_mapping_fn=_own_mapping,
         )
         super().validate()
@@ -244,6 +274,7 @@ class MADDPGConfig(AlgorithmConfig):
             "actor_step": ("joint", "own"),
             "target_input": ("probe", "literal"),
             "noise": tuple(NOISES),
+            "constraint": CONSTRAINTS,
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -273,6 +304,9 @@ class MADDPGConfig(AlgorithmConfig):
             "replay_capacity": self.replay_capacity >= 1,
             "seed": (self.seed or 0) >= 0,
         }
+        for name in ("price", "margin", "curvature", "step"):
+            values = getattr(self, f"constraint_{name}")
+            checks[f"constraint_{name}"] = len(values) in (1, 2) and min(values) >= 0
         for name, fine in checks.items():
             if not fine:
                 raise ValueError(
@@ -292,17 +326,31 @@ class MADDPGConfig(AlgorithmConfig):
             collect_share=self.collect_share,
         )
 
+    def constraint_of(self, stage: int) -> dict[str, float]:
+        """Price, margin, curvature and step of a stage, counted from 1."""
+        place = -1 if stage == self.num_stages else 0
+        names = ("price", "margin", "curvature", "step")
+        return {name: getattr(self, f"constraint_{name}")[place] for name in names}
+
     def replay_columns(self) -> tuple[str, ...]:
         """The columns of a joint row."""
-        columns = ("inputs", "action", "reward")
+        columns: tuple[str, ...] = ("inputs", "action", "reward")
+        columns += ("obs",) if self.constraint != "none" else ()
         return (*columns, "next_inputs", "terminated") if self.gamma > 0.0 else columns
+
+    def _central(self) -> tuple[str, ...]:
+        """Ids of the modules that see everything, and are learnt in all stages."""
+        return (CRITIC,) if self.constraint == "none" else (CRITIC, CONSTRAINT)
 
     def module_spaces(self, spec: JointSpec, has_probe: bool) -> dict[str, tuple[Any, Any]]:
         """Spaces per module id, of joint arrays; the actors' carry the joint spec.
 
         Raises:
-            ValueError: if several stages are asked of an environment without a probe.
+            ValueError: if several stages are asked of an environment without a probe, or bounds
+                are to be held of one that has none.
         """
+        if self.constraint != "none":
+            check_bounds(spec, max(self.constraint_margin))
         if self.num_stages > 1 and not has_probe:
             raise ValueError(
                 f"num_stages is {self.num_stages}, but the environment has no probe(action): "
@@ -313,7 +361,8 @@ class MADDPGConfig(AlgorithmConfig):
         for stage in range(1, self.num_stages + 1):
             width = spec.input_dim(stage)
             spaces[actor_id(stage)] = (JointBox(width, spec), action)
-        spaces[CRITIC] = (JointBox(spec.state_dim, spec), action)
+        for module_id in self._central():
+            spaces[module_id] = (JointBox(spec.state_dim, spec), action)
         return spaces
 
     def get_default_learner_class(self) -> type:
@@ -330,34 +379,8 @@ class MADDPGConfig(AlgorithmConfig):
     def get_multi_rl_module_spec(
         self, *, spaces: Any = None, inference_only: bool = False, **kwargs: Any
     ) -> MultiRLModuleSpec:
-        """One module per stage with its actors and, on learners, one with the critics."""
-        seed = (self.seed or 0) % 2**32 * 1_000
-        spec: JointSpec = spaces[CRITIC][0].spec
-        shared = {"joint_spec": spec.to_dict()}
-        specs = {}
-        for stage in range(1, self.num_stages + 1):
-            model = {"stage": stage, "kind": self.actor_net, "width": self.actor_width}
-            specs[actor_id(stage)] = actor_spec(
-                {**shared, **model, "seed": seed + stage}, spaces[actor_id(stage)]
-            )
-            specs[actor_id(stage)].inference_only = inference_only
-        if not inference_only:
-            model = {
-                "num_critics": 1 if self.critic == "shared" else spec.num_agents,
-                "kind": self.critic_net,
-                "width": self.critic_width,
-                "rows": self.critic_rows,
-            }
-            specs[CRITIC] = critic_spec({**shared, **model, "seed": seed}, spaces[CRITIC])
-        return MultiRLModuleSpec(rl_module_specs=specs)
-
-
-class JointBox(Box):
-    """The space of a joint input; knows how it is divided among the agents."""
-
-    def __init__(self, width: int, spec: JointSpec) -> None:
-        super().__init__(-np.inf, np.inf, (width,))
-        self.spec = spec
+        """One module per stage with its actors; on learners those that see everything too."""
+        return MultiRLModuleSpec(rl_module_specs=module_specs(self, spaces, inference_only))
 
 
 def _own_mapping(agent_id: str, episode: Any = None, **kwargs: Any) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from policies.circle_layer import ActionCircles
 from policies.joint_spec import JointSpec
 
 ACTORS = ("paper", "plain")
@@ -138,6 +139,7 @@ class TeamActor(nn.Module):
         self.register_buffer(
             "_outputs", torch.from_numpy(np.concatenate(outputs)), persistent=False
         )
+        self._circles = ActionCircles(spec.action_circles)
         # A fixed affine map of the inputs, identity until `fit_inputs` takes it from data.
         self.register_buffer("input_shift", torch.zeros(m, 1, fan_in))
         self.register_buffer("input_map", torch.eye(fan_in).repeat(m, 1, 1))
@@ -170,13 +172,16 @@ class TeamActor(nn.Module):
         if self.kind == "paper":
             h = F.relu(self.norm1(self.first(x)))
             h = F.relu(self.norm2(self.second(h)))
-            return torch.tanh(self._joint(self.last(h)))
+            return self._within(torch.tanh(self._joint(self.last(h))))
         h = F.silu(self.second(F.silu(self.first(x))))
         y = self._joint(torch.baddbmm(self.last(h), x, self.skip))
         if self.residual:
             y = y + inputs[:, self.spec.state_dim : self.spec.state_dim + self.spec.action_dim]
-        clipped: Tensor = ProjectedClip.apply(y)  # type: ignore[no-untyped-call]
-        return clipped
+        return self._within(ProjectedClip.apply(y))  # type: ignore[no-untyped-call]
+
+    def _within(self, action: Tensor) -> Tensor:
+        within: Tensor = self._circles(action)
+        return within
 
     def gather(self, inputs: Tensor) -> Tensor:
         """Each agent's own inputs, padded with zeros: (B, width) -> (m, B, fan_in)."""

@@ -9,10 +9,12 @@ from ray.rllib.algorithms.algorithm_config import NotProvided
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
+from policies.constraints import check_bounds
 from policies.controller import Controller
 from policies.joint_spec import JointSpec
 from policies.maddpg import MADDPG
-from policies.maddpg_config import JointBox, MADDPGConfig
+from policies.maddpg_config import MADDPGConfig
+from policies.module_specs import JointBox
 from policies.rdpg_env_runner import MARDPGEnvRunner
 from policies.rdpg_learner import MARDPGLearner
 from policies.recurrent_controller import RecurrentController, kind_name
@@ -106,6 +108,7 @@ class MARDPGConfig(MADDPGConfig):
             "action": self.num_rounds * self.time_steps * spec.action_dim,
             "reward": self.time_steps * rewards,
             "terminated": self.time_steps,
+            "obs": self.time_steps * spec.obs_dim,
         }
         return {name: widths[name] for name in self.replay_columns()}
 
@@ -117,8 +120,11 @@ class MARDPGConfig(MADDPGConfig):
         """Spaces per module id, of flat trajectories.
 
         Raises:
-            ValueError: if several rounds are asked of an environment without a probe.
+            ValueError: if several rounds are asked of an environment without a probe, or bounds
+                are to be held of one that has none.
         """
+        if self.constraint != "none":
+            check_bounds(spec, max(self.constraint_margin))
         if self.num_rounds > 1 and not has_probe:
             raise ValueError(
                 f"num_rounds is {self.num_rounds}, but the environment has no probe(action): "
@@ -126,7 +132,7 @@ class MARDPGConfig(MADDPGConfig):
             )
         widths = self.replay_widths(spec)
         spaces = (JointBox(widths["inputs"], spec), Box(-1.0, 1.0, (widths["action"],)))
-        return dict.fromkeys((actor_id(1), CRITIC), spaces)
+        return dict.fromkeys((actor_id(1), *self._central()), spaces)
 
     def get_default_learner_class(self) -> type:
         """`MARDPGLearner`."""
@@ -149,7 +155,8 @@ class MARDPGConfig(MADDPGConfig):
             "recurs": self.rounds_seen > self.num_rounds,
             "memory": self.memory_width,
         }
-        for module_id, spec in given.rl_module_specs.items():
+        for module_id in classes.keys() & given.rl_module_specs.keys():
+            spec = given.rl_module_specs[module_id]
             spec.module_class = classes[module_id]
             spec.model_config = {**spec.model_config, **more}
         return given

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from policies.env_runner import Act, Floats, MADDPGEnvRunner, Rollout
+from policies.env_runner import Act, Floats, MADDPGEnvRunner
 from policies.recurrent_networks import RecurrentActor
 from policies.replay import Columns
 from policies.rl_modules import actor_id
+from policies.rollout import Rollout
 
 
 @dataclass
@@ -97,7 +98,7 @@ class MARDPGEnvRunner(MADDPGEnvRunner):
         """One trajectory in every lane: its columns and returns."""
         config, spec = self.config, self.spec
         inputs: list[Floats] = []
-        actions, rewards, ends = [], [], []
+        actions, rewards, ends, seen = [], [], [], []
         state = env.reset()
         action = np.zeros((len(state), spec.action_dim), np.float32)
         measured = np.zeros((len(state), spec.obs_dim), np.float32)
@@ -121,6 +122,7 @@ class MARDPGEnvRunner(MADDPGEnvRunner):
                 step.agent_reward if config.critic == "separate" else step.reward[:, None]
             )
             ends.append(step.terminated[:, None].astype(np.float32))
+            seen.append(step.obs)
             returns += step.reward
             state, measured = step.next_state, step.obs
         if config.gamma > 0.0:
@@ -130,6 +132,8 @@ class MARDPGEnvRunner(MADDPGEnvRunner):
             "action": np.concatenate(actions, axis=1),
             "reward": np.concatenate(rewards, axis=1) * np.float32(config.reward_scale),
         }
+        if config.constraint != "none":
+            columns["obs"] = np.concatenate(seen, axis=1)
         if config.gamma > 0.0:
             columns["terminated"] = np.concatenate(ends, axis=1)
         return columns, returns

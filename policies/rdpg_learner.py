@@ -36,4 +36,5 @@ class MARDPGLearner(MADDPGLearner):
             critic_optimizer=self._optimizer(CRITIC),
             own=own_columns(actor.actor.spec).to(self._device),
             updates=self._updates,
+            lagrangian=self._lagrangian(actor.actor.spec),
         )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from policies import losses
+from policies.constraints import Lagrangian
 from policies.recurrent_layers import in_rounds
 from policies.recurrent_networks import RecurrentActor, RecurrentCritics
 from policies.update import Reduce, UpdateRule, _descend, _Tensors, polyak
@@ -60,6 +61,7 @@ class RecurrentTeam:
     critic_optimizer: torch.optim.Optimizer
     own: Tensor  # (m, 1, A) bool
     updates: int = 0
+    lagrangian: Lagrangian | None = None  # where bounds on observations are to be held
 
     def __post_init__(self) -> None:
         self._actor, self._target_actor = _Tensors(self.actor), _Tensors(self.target_actor)
@@ -72,8 +74,8 @@ class RecurrentTeam:
 
         Args:
             batch: flat rows, round by round: `inputs` (B, R (S + A + O)), R = T L, for
-                gamma > 0 with one round more; `action` (B, T L A), `reward` (B, T n), and for
-                gamma > 0 `terminated` (B, T).
+                gamma > 0 with one round more; `action` (B, T L A), `reward` (B, T n), for
+                gamma > 0 `terminated` (B, T), and with a Lagrangian `obs` (B, T O).
             rule: see `UpdateRule`.
             reduce: averages gradients over several learners, in place.
 
@@ -111,6 +113,9 @@ class RecurrentTeam:
         )  # (E, T L * B, A)
         judged = judged.view(len(judged), *action.shape)
         actor_loss = losses.actor_loss(self.critic(seen, memory, judged).flatten(1))
+        if self.lagrangian is not None:
+            obs = in_rounds(batch["obs"], spec.obs_dim).flatten(0, 1)
+            actor_loss = actor_loss + self._charge(seen, action, obs, judged, reduce)
         _descend(actor_loss, self._actor, self.actor_optimizer, reduce)
 
         self.updates += 1
@@ -118,3 +123,15 @@ class RecurrentTeam:
         polyak(self._target_actor, self._actor, max(rule.tau, 1.0 / (self.updates + 1)))
         polyak(self._target_critic, self._critic, rule.tau)
         return critic_loss.detach(), actor_loss.detach()
+
+    def _charge(
+        self, seen: Tensor, action: Tensor, obs: Tensor, judged: Tensor, reduce: Reduce | None
+    ) -> Tensor:
+        """What is paid in the rewarded rounds, the last of each time step; see `Lagrangian`."""
+        assert self.lagrangian is not None
+        rounds = self.actor.num_rounds
+        rewarded = slice(rounds - 1, None, rounds)
+        state = seen[rewarded, :, : self.actor.spec.state_dim].flatten(0, 1)
+        return self.lagrangian.update(
+            state, action[rewarded].flatten(0, 1), obs, judged[:, rewarded].flatten(1, 2), reduce
+        )

@@ -1,4 +1,4 @@
-"""RLModules of MADDPG: one per stage with the actors of all agents, one with the critics."""
+"""RLModules of MADDPG: actors of a stage, critics, what holds the bounds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
+from policies.constraints import ObservationModel
 from policies.joint_spec import JointSpec
 from policies.networks import Critics, TeamActor
 
 CRITIC = "critic"
+CONSTRAINT = "constraint"
 _RESTARTED = 500  # apart from the seeds of the stages' actors
 
 
@@ -80,6 +82,26 @@ class CriticModule(TorchRLModule):
         return {"q": self.critic(batch[Columns.OBS], batch[Columns.ACTIONS][None])}
 
 
+class ConstraintModule(TorchRLModule):
+    """The model of what is measured, and the multipliers; built on learners only.
+
+    `model_config`: `joint_spec`, `width`, `price` (of the multipliers at first), `seed`.
+    """
+
+    def setup(self) -> None:
+        """Build the model, from the module's own seed."""
+        config: dict[str, Any] = self.model_config
+        spec = JointSpec.from_dict(config["joint_spec"])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config["seed"])
+            self.model = ObservationModel(spec, config["width"])
+        self.multipliers: torch.Tensor
+        self.register_buffer("multipliers", torch.full((spec.obs_dim,), float(config["price"])))
+
+    def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {"obs": self.model(batch[Columns.OBS], batch[Columns.ACTIONS][None])[0]}
+
+
 def active_stage(modules: Any) -> int:
     """The stage in training: the last one that has begun.
 
@@ -106,6 +128,17 @@ def critic_spec(model_config: dict[str, Any], spaces: tuple[Any, Any]) -> RLModu
     """The spec of the critics."""
     return RLModuleSpec(
         module_class=CriticModule,
+        observation_space=spaces[0],
+        action_space=spaces[1],
+        learner_only=True,
+        model_config=model_config,
+    )
+
+
+def constraint_spec(model_config: dict[str, Any], spaces: tuple[Any, Any]) -> RLModuleSpec:
+    """The spec of the model of what is measured."""
+    return RLModuleSpec(
+        module_class=ConstraintModule,
         observation_space=spaces[0],
         action_space=spaces[1],
         learner_only=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,28 @@ class StagePlan:
 def cosine_decay(progress: float) -> float:
     """A factor that falls from 1 to 0 along half a cosine as progress runs from 0 to 1."""
     return 0.5 * (1.0 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+
+
+def of_stage(values: list[float], stage: int) -> float:
+    """The value of a stage, counted from 1; the last one serves all later stages."""
+    return values[min(stage, len(values)) - 1]
+
+
+def fresh_progress(stage: int) -> dict[str, Any]:
+    """Where a stage stands before it has done anything."""
+    return {
+        "stage": stage,
+        "episodes": 0,
+        "updates": 0,
+        "probes": 0,
+        "validation_probes": 0,
+        "requests": 0,
+        "env_steps": 0,
+        "replay_rows": 0,
+        "wall_s": 0.0,
+        "sample_s": 0.0,
+        "update_s": 0.0,
+        "validation_return": float("nan"),
+        "best_return": -float("inf"),
+        "best": None,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from policies import losses
 from policies.joint_spec import JointSpec
 from policies.networks import Critics, TeamActor
+
+if TYPE_CHECKING:
+    from policies.constraints import Lagrangian  # it imports this room
 
 Reduce = Callable[[list[Tensor]], None]
 
@@ -51,6 +55,7 @@ class Team:
     critic_optimizer: torch.optim.Optimizer
     own: Tensor  # (m, 1, A) bool
     updates: int = 0
+    lagrangian: Lagrangian | None = None  # where bounds on observations are to be held
 
     def __post_init__(self) -> None:
         # Walking through modules for their parameters would cost a tenth of an update.
@@ -64,7 +69,8 @@ class Team:
 
         Args:
             batch: `inputs` (B, S or S + A + O), `action` (B, A), `reward` (B, n); for gamma > 0
-                also `next_inputs` like `inputs` and `terminated` (B, 1).
+                also `next_inputs` like `inputs` and `terminated` (B, 1); with a Lagrangian `obs`
+                (B, O).
             rule: see `UpdateRule`.
             reduce: averages gradients over several learners, in place.
 
@@ -90,6 +96,10 @@ class Team:
             self.actor(inputs), action, self.own, joint=rule.joint_actor_step, n=n
         )
         actor_loss = losses.actor_loss(self.critic(state, judged))
+        if self.lagrangian is not None:
+            actor_loss = actor_loss + self.lagrangian.update(
+                state, action, batch["obs"], judged, reduce
+            )
         _descend(actor_loss, self._actor, self.actor_optimizer, reduce)
 
         self.updates += 1

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rllib_grid import power_flow
+from rllib_grid.ac import power_flow as ac_power_flow
 from rllib_grid.checks import Array, batch, known, number, per_bus, whole
 from rllib_grid.demand import Demand, GaussianDemand, UniformDemand, demand_from_dict
 from rllib_grid.errors import GridError
@@ -51,6 +52,21 @@ class Case:
             agent violates its bounds, both have the same gradient in the agent's action.
         horizon: time steps T of a trajectory; demand is drawn anew at each.
         meter_error_pu: standard deviation of the normal error of each voltage reading.
+        meter_step_pu: readings are rounded to multiples of it; 0 rounds nothing.
+        s_max_kva: (n,) rating of each building's inverter, p_ctrl^2 + q_ctrl^2 <= s_max_kva^2;
+            None sets no such limit.
+        branch_limit_kva: (L,) thermal rating of each branch; None sets none.
+        physics: what the environment and the reported costs and voltages follow: "lindistflow"
+            (equations 1 and 2) or "ac" (the full power flow; see `rllib_grid.ac.power_flow.solve`
+            for what a collapsed feeder costs).
+        probe_share: part of the time step that each probe lasts, its cost paid in that part; all
+            probes together must leave time for the action.
+        drift_kw: standard deviation by which p_base of every bus moves between two actions of a
+            step, q_base with it.
+        probe_loss: probability that an agent misses what it would have measured at a probe: it
+            is left with its reading before that in the step, or with the head's voltage.
+        agent_loss: probability, in each step, that an agent drops out after its first action
+            and stays with that.
 
     Raises:
         GridError: naming the value, its bound and the remedy.
@@ -75,6 +91,14 @@ class Case:
     agent_reward: Literal["shared", "local"] = "shared"
     horizon: int = 1
     meter_error_pu: float = 0.0
+    meter_step_pu: float = 0.0
+    s_max_kva: Array | None = None
+    branch_limit_kva: Array | None = None
+    physics: Literal["lindistflow", "ac"] = "lindistflow"
+    probe_share: float = 0.0
+    drift_kw: float = 0.0
+    probe_loss: float = 0.0
+    agent_loss: float = 0.0
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # the dataclass is frozen; here it is still being made
@@ -97,12 +121,31 @@ class Case:
         put(self, "v_head_pu", number("v_head_pu", self.v_head_pu, above=0))
         put(self, "v_min_pu", number("v_min_pu", self.v_min_pu, above=0))
         put(self, "v_max_pu", number("v_max_pu", self.v_max_pu, above=self.v_min_pu))
-        for name in ("penalty_kw_per_pu", "meter_error_pu"):
+        for name, size in (("s_max_kva", n), ("branch_limit_kva", self.feeder.num_nodes)):
+            if getattr(self, name) is not None:
+                limits = per_bus(name, getattr(self, name), size)
+                for bus, limit in enumerate(limits, start=1):
+                    number(f"bus {bus}: {name}", limit, above=0)
+                put(self, name, limits)
+        for name in (
+            "penalty_kw_per_pu",
+            "meter_error_pu",
+            "meter_step_pu",
+            "drift_kw",
+            "probe_share",
+        ):
             amount = number(name, getattr(self, name))
             if amount < 0:
                 raise GridError(f"{name} is {amount:g}, must be >= 0")
             put(self, name, amount)
+        number("probe_share", self.probe_share, below=1)
+        for name in ("probe_loss", "agent_loss"):
+            chance = number(name, getattr(self, name))
+            if not 0 <= chance <= 1:
+                raise GridError(f"{name} is {chance:g}, must be >= 0 and <= 1")
+            put(self, name, chance)
         known("agent_reward", self.agent_reward, ("shared", "local"))
+        known("physics", self.physics, ("lindistflow", "ac"))
         put(self, "horizon", whole("horizon", self.horizon, at_least=1))
 
     @property
@@ -120,6 +163,20 @@ class Case:
         """Voltage deviation that counts as 1 in an observation: half the permitted band."""
         return (self.v_max_pu - self.v_min_pu) / 2
 
+    def action_share(self, num_probes: int) -> float:
+        """Part of the time step that is left to the action after so many probes, > 0.
+
+        Raises:
+            GridError: if none is left.
+        """
+        share = 1.0 - num_probes * self.probe_share
+        if share < 1e-9:  # not 0: sums of shares are rounded
+            raise GridError(
+                f"{num_probes} probes of {self.probe_share:g} of the time step leave no time for "
+                "the action: probe less, or lower probe_share"
+            )
+        return share
+
     @cached_property
     def layout(self) -> Layout:
         """Order and scale of the joint arrays."""
@@ -130,7 +187,21 @@ class Case:
             self.q_limit_kvar,
             self.v_head_pu,
             self.obs_scale_pu,
+            self.s_max_kva,
         )
+
+    def within_ratings(self, p_ctrl_kw: Array, q_ctrl_kvar: Array) -> tuple[Array, Array]:
+        """Controls (B, n) as the inverters carry them out.
+
+        P and q of an overloaded inverter are scaled back together, to its rating, which keeps the
+        power factor.
+        """
+        p_kw = batch("p_ctrl_kw", p_ctrl_kw, self.num_buses)
+        q_kvar = batch("q_ctrl_kvar", q_ctrl_kvar, self.num_buses)
+        if self.s_max_kva is None:
+            return p_kw, q_kvar
+        share = self.s_max_kva / np.maximum(np.hypot(p_kw, q_kvar), self.s_max_kva)
+        return p_kw * share, q_kvar * share
 
     def control_cost_kw(self, p_ctrl_kw: Array, q_ctrl_kvar: Array) -> Array:
         """Cost (B, n) of each building's control (B, n), equation 3."""
@@ -154,7 +225,11 @@ class Case:
         """
         p_kw, q_kvar = self._total(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar)
         buildings = self.control_cost_kw(p_ctrl_kw, q_ctrl_kvar).sum(axis=1)
-        result: Array = power_flow.loss_kw(self.feeder, p_kw, q_kvar) + buildings
+        if self.physics == "ac":
+            loss_kw = self._ac_flow(p_kw, q_kvar).loss_kw
+        else:
+            loss_kw = power_flow.loss_kw(self.feeder, p_kw, q_kvar)
+        result: Array = loss_kw + buildings
         return result
 
     def v_pu(
@@ -162,6 +237,8 @@ class Case:
     ) -> Array:
         """Voltages (B, n) in p.u., arguments as `cost_kw`."""
         p_kw, q_kvar = self._total(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar)
+        if self.physics == "ac":
+            return self._ac_flow(p_kw, q_kvar).v_pu
         return power_flow.v_pu(self.feeder, self.v_head_pu, p_kw, q_kvar)
 
     def penalty_kw(self, v_pu: Array) -> Array:
@@ -205,6 +282,10 @@ class Case:
                 raise GridError(f"a case needs the field {name!r}")
         return cls(**data)
 
+    def _ac_flow(self, p_kw: Array, q_kvar: Array) -> ac_power_flow.AcFlow:
+        """As the environment has it: a collapsed feeder is at its floor voltage."""
+        return ac_power_flow.solve(self.feeder, self.v_head_pu, p_kw, q_kvar, collapsed="floor")
+
     def _total(
         self, p_base_kw: Array, q_base_kvar: Array, p_ctrl_kw: Array, q_ctrl_kvar: Array
     ) -> tuple[Array, Array]:
@@ -226,14 +307,19 @@ CASES: dict[str, dict[str, Any]] = {
     "ieee13-twelve": {"groups": _TWELVE, "alpha": 1e-4},
     "ieee13-posseq": {"impedance": "posseq"},
     "ieee13-gaussian": {"demand": GaussianDemand(sigma_kw=121.0)},
+    "ieee13-pf": {"demand": UniformDemand(power_factor=1.0, power_factor_low=0.8)},
+    "ieee13-correlated": {"demand": UniformDemand(correlation=0.3)},
     "ieee13-volt": {"alpha": 3e-4, "v_head_pu": 1.04},
     "ieee13-tight": {"v_head_pu": 1.05},
+    "ieee13-inverter": {"s_max_kva": 105.0},
 }
 
 
 def case_names() -> tuple[str, ...]:
     """Names of the presets."""
-    return tuple(CASES)
+    from rllib_grid.feeders.presets import FEEDER_CASES  # here, because it makes cases itself
+
+    return (*CASES, *FEEDER_CASES)
 
 
 def make_case(name: str, **overrides: Any) -> Case:
@@ -241,16 +327,25 @@ def make_case(name: str, **overrides: Any) -> Case:
 
     Args:
         name: one of `case_names()`, or `synthetic-BUSES-AGENTS`, such as "synthetic-100-10": the
-            feeder of `synthetic_feeder`, its buses dealt out to the agents in turn.
+            feeder of `synthetic_feeder`, its buses dealt out to the agents in turn; or the path of
+            a .json file that holds a case, see `load_case`.
         **overrides: fields of `Case`.
 
     Raises:
-        GridError: on an unknown name or field, or a bad value.
+        GridError: on an unknown name or field, a file that holds no case, or a bad value.
     """
-    sizes = parse_name(name)
-    if sizes is None:
-        known("case", name, (*CASES, PATTERN))
-    case = _preset(name) if sizes is None else _synthetic(name, *sizes)
+    from rllib_grid.case_file import is_case_file, load_case  # here: these rooms make cases too
+    from rllib_grid.feeders.presets import FEEDER_CASES
+
+    if is_case_file(name):
+        case = load_case(name)
+    elif name in FEEDER_CASES:
+        case = FEEDER_CASES[name]()
+    elif (sizes := parse_name(name)) is not None:
+        case = _synthetic(name, *sizes)
+    else:
+        known("case", name, (*case_names(), PATTERN))
+        case = _preset(name)
     return case.replace(**overrides) if overrides else case
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,17 @@ class OptimalDispatch:
 
     Args:
         case: what to dispatch.
+
+    Raises:
+        GridError: if the case limits apparent power, or has AC physics.
     """
 
     def __init__(self, case: Case) -> None:
+        if case.s_max_kva is not None or case.branch_limit_kva is not None or case.physics == "ac":
+            raise GridError(
+                f"case {case.name} is no quadratic program (apparent power is limited, or physics "
+                "are 'ac'): take make_dispatch"
+            )
         self.case = case
         n, feeder = case.num_buses, case.feeder
         self._loss = np.zeros((2 * n, 2 * n))
@@ -60,9 +68,9 @@ class OptimalDispatch:
         Raises:
             GridError: on bad input, or if an answer cannot be proven by its KKT residual.
         """
-        base = _joined(self.case, p_base_kw, q_base_kvar)
+        base = joined_states(self.case, p_base_kw, q_base_kvar)
         linear, lower, upper = self._vectors(base)
-        return _result(self.case, base, self._program.solve(linear, lower, upper))
+        return dispatch_result(self.case, base, self._program.solve(linear, lower, upper))
 
     def kkt_residual(self, base: Array, controls: Array, multipliers: Array) -> Array:
         """Largest violation (N,) of the KKT conditions by anybody's answer, dimensionless.
@@ -89,7 +97,7 @@ class CvxpyDispatch:
     """The same program, written as one reads it and solved state by state.
 
     Stated once in cvxpy with parameters (disciplined parametrised programming) and solved by
-    Clarabel. A reference to check `OptimalDispatch` against, not a fast route.
+    Clarabel. A reference to check `OptimalDispatch` and `ConeDispatch` against, not a fast route.
 
     Args:
         case: what to dispatch.
@@ -120,18 +128,26 @@ class CvxpyDispatch:
             drop >= case.v_head_pu**2 - case.v_max_pu**2,
         ]
         self._bounds = list(zip(lowers, uppers, strict=True))
+        circles: list[Any] = []
+        if case.s_max_kva is not None:
+            controls = cp.vstack([self._p_ctrl, self._q_ctrl])
+            circles.append(cp.norm(controls, axis=0) <= case.s_max_kva)
+        if case.branch_limit_kva is not None:
+            flows = cp.vstack([feeder.paths.T @ p, feeder.paths.T @ q])
+            circles.append(cp.norm(flows, axis=0) <= case.branch_limit_kva)
         objective = cp.Minimize(loss_p + loss_q + cost_p + cost_q)
-        self._problem = cp.Problem(objective, lowers + uppers)
+        self._problem = cp.Problem(objective, lowers + uppers + circles)
+        self._has_circles = bool(circles)
         self._optimal, self._infeasible = cp.OPTIMAL, cp.INFEASIBLE
 
     def solve(self, p_base_kw: Array, q_base_kvar: Array) -> DispatchResult:
-        """Dispatch N states; as `OptimalDispatch.solve`.
+        """Dispatch N states; as `OptimalDispatch.solve`, without KKT residual under cone limits.
 
         Raises:
             GridError: on bad input, or if Clarabel finds neither an optimum nor a proof of
                 infeasibility.
         """
-        base = _joined(self.case, p_base_kw, q_base_kvar)
+        base = joined_states(self.case, p_base_kw, q_base_kvar)
         n = self.case.num_buses
         x, multipliers = np.full_like(base, np.nan), np.full((len(base), 3 * n), np.nan)
         for i, state in enumerate(base):
@@ -144,12 +160,19 @@ class CvxpyDispatch:
                 )
             elif self._problem.status != self._infeasible:
                 raise GridError(f"state {i}: Clarabel ends with status {self._problem.status!r}")
-        residual = OptimalDispatch(self.case).kkt_residual(base, x, multipliers)
-        feasible = np.isfinite(residual)
-        return _result(self.case, base, Solutions(x, multipliers, feasible, residual))
+        feasible = np.isfinite(x.sum(axis=1))
+        residual = np.full(len(base), np.nan)
+        if not self._has_circles:
+            residual = OptimalDispatch(self.case).kkt_residual(base, x, multipliers)
+        return dispatch_result(self.case, base, Solutions(x, multipliers, feasible, residual))
 
 
-def _joined(case: Case, p_base_kw: Array, q_base_kvar: Array) -> Array:
+def joined_states(case: Case, p_base_kw: Array, q_base_kvar: Array) -> Array:
+    """Check N states and put them side by side: (N, 2n), p_base_kw before q_base_kvar.
+
+    Raises:
+        GridError: on another shape, or numbers that are not finite.
+    """
     p_kw = batch("p_base_kw", p_base_kw, case.num_buses)
     q_kvar = batch("q_base_kvar", q_base_kvar, case.num_buses)
     if len(p_kw) != len(q_kvar):
@@ -157,7 +180,14 @@ def _joined(case: Case, p_base_kw: Array, q_base_kvar: Array) -> Array:
     return np.hstack([p_kw, q_kvar])
 
 
-def _result(case: Case, base: Array, answer: Solutions) -> DispatchResult:
+def dispatch_result(case: Case, base: Array, answer: Solutions) -> DispatchResult:
+    """Read the solutions of N programs in (p_ctrl, q_ctrl) as a dispatch.
+
+    Args:
+        case: what was dispatched.
+        base: (N, 2n), see `joined_states`.
+        answer: with x of (N, 2n).
+    """
     n = case.num_buses
     p_ctrl, q_ctrl = answer.x[:, :n], answer.x[:, n:]
     v_pu, cost_kw = np.full_like(p_ctrl, np.nan), np.full(len(base), np.nan)

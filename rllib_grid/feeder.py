@@ -19,19 +19,23 @@ IEEE13_CSV = Path(__file__).parent / "data" / "ieee13_single_phase.csv"
 
 @dataclass(frozen=True, eq=False)
 class Feeder:
-    """An immutable radial tree. Bus 0 is the head; buses 1..n hang below it.
+    """An immutable radial tree. Node 0 is the head; nodes 1..L hang below it.
 
-    Branch l is the one that feeds bus l, so branches and buses share the numbers 1..n.
+    Branch l is the one that feeds node l, so branches and nodes share the numbers 1..L. The nodes
+    with a building are the buses 1..n, in the order of the nodes; without `served` every node is
+    one. At the others nothing is drawn, so power flow between head and buses needs no more than
+    the (n, n) matrices below, and is exact with them.
 
     Attributes:
         name: what to call it.
-        parent: for bus 1..n the bus that feeds it (0 = head).
-        r_ohm: (n,) branch resistances, > 0.
-        x_ohm: (n,) branch reactances, >= 0.
+        parent: for node 1..L the node that feeds it (0 = head).
+        r_ohm: (L,) branch resistances, > 0.
+        x_ohm: (L,) branch reactances, >= 0.
         v_base_kv: voltage that counts as 1 p.u.
-        bus_names: names of buses 1..n; their numbers if left empty.
+        bus_names: names of nodes 1..L; their numbers if left empty.
         loss_q_from: what the loss of reactive power is taken from. "r" is the physical
             choice, "x" the paper's equation (2) as printed.
+        served: ascending node numbers of the buses; all nodes if left empty.
 
     Raises:
         FeederError: if the tree has a loop or an island, or a number is out of bounds.
@@ -44,12 +48,13 @@ class Feeder:
     v_base_kv: float = 2.97
     bus_names: tuple[str, ...] = ()
     loss_q_from: Literal["r", "x"] = "r"
+    served: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.parent)
         names = tuple(self.bus_names) or tuple(str(bus) for bus in range(1, n + 1))
         if len(names) != n:
-            raise FeederError(f"bus_names has {len(names)} names, must have one per bus: {n}")
+            raise FeederError(f"bus_names has {len(names)} names, must have one per node: {n}")
         known("loss_q_from", self.loss_q_from, ("r", "x"))
         put = object.__setattr__  # the dataclass is frozen; here it is still being made
         put(self, "bus_names", names)
@@ -61,21 +66,25 @@ class Feeder:
                 raise FeederError(f"{name} has shape {np.shape(values)}, must be ({n},)")
             put(self, name, per_bus(name, values, n))
         _check_tree(self.parent, self.r_ohm, self.x_ohm)
+        put(self, "served", _checked_served(self.served, n))
 
     @property
     def num_buses(self) -> int:
-        """Number of buses n, without the head."""
+        """Number of buses n, without the head and the nodes that have no building."""
+        return len(self.served)
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes L, without the head; one branch feeds each."""
         return len(self.parent)
 
     @cached_property
     def paths(self) -> Array:
-        """(n, n): entry [i, l] is 1 where branch l + 1 lies on the path from head to bus i + 1."""
-        n = self.num_buses
-        paths = np.zeros((n, n))
-        for bus in range(1, n + 1):
-            at = bus
+        """(n, L): entry [i, l] is 1 where branch l + 1 lies on the path from head to bus i + 1."""
+        paths = np.zeros((self.num_buses, self.num_nodes))
+        for i, at in enumerate(self.served):
             while at:
-                paths[bus - 1, at - 1] = 1.0
+                paths[i, at - 1] = 1.0
                 at = self.parent[at - 1]
         return _read_only(paths)
 
@@ -91,12 +100,12 @@ class Feeder:
 
     @cached_property
     def branch_loss_p(self) -> Array:
-        """(n,), kW per kW^2: what the active power through each branch loses in it."""
+        """(L,), kW per kW^2: what the active power through each branch loses in it."""
         return _read_only(self.r_ohm / (1000 * self.v_base_kv**2))
 
     @cached_property
     def branch_loss_q(self) -> Array:
-        """(n,), kW per kvar^2: what the reactive power through each branch loses in it."""
+        """(L,), kW per kvar^2: what the reactive power through each branch loses in it."""
         ohm = self.r_ohm if self.loss_q_from == "r" else self.x_ohm
         return _read_only(ohm / (1000 * self.v_base_kv**2))
 
@@ -130,6 +139,7 @@ class Feeder:
             "v_base_kv": self.v_base_kv,
             "bus_names": list(self.bus_names),
             "loss_q_from": self.loss_q_from,
+            "served": list(self.served),
         }
 
     @classmethod
@@ -206,6 +216,17 @@ class Feeder:
         names = tuple(rows[bus].get("to_name") or str(bus) for bus in buses)
         r_ohm, x_ohm = np.array(columns[r_column]), np.array(columns[x_column])
         return cls(path.stem, tuple(parent), r_ohm, x_ohm, v_base_kv, names)
+
+
+def _checked_served(served: Sequence[int], num_nodes: int) -> tuple[int, ...]:
+    """Node numbers of the buses, ascending and each once; all nodes if none is given."""
+    nodes = tuple(whole("served: node", node, at_least=1) for node in served)
+    for before, node in zip((0, *nodes), nodes, strict=False):
+        if node > num_nodes:
+            raise FeederError(f"served: node is {node}, must be one of 1..{num_nodes}")
+        if node <= before:
+            raise FeederError(f"served: node {node} follows {before}, must be ascending")
+    return nodes or tuple(range(1, num_nodes + 1))
 
 
 def _parse(row: Mapping[str, str], column: str, at: str) -> float:

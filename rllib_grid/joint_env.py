@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rllib_grid.case import Case
 from rllib_grid.checks import whole
 from rllib_grid.errors import GridError
-from rllib_grid.joint_model import JointModel
+from rllib_grid.joint_model import joint_model
+from rllib_grid.probed_step import ProbedStep, rounded_pu
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -38,6 +39,11 @@ class JointGridEnv:
     `next_state` is the state itself. At T > 1 demand is drawn anew at each step, independent
     of the past, and the T-th step truncates: its `next_state` is a state like any other.
 
+    Probes are ideal unless the case says otherwise: they cost nothing, everything is held
+    meanwhile, and every reading comes through. With `probe_share`, `drift_kw`, `probe_loss` or
+    `agent_loss` the probes since the last `reset` or `step` take part in the step: they are
+    charged in its reward, and demand moves after each of them, unseen by the agents.
+
     Args:
         case: what to simulate.
         num_envs: B.
@@ -48,6 +54,9 @@ class JointGridEnv:
         num_envs: B.
         agents: names of the m agents, in joint order.
         state_slices, action_slices, obs_slices: each agent's part of the joint arrays.
+        action_circles: the inverters' ratings, see `Layout.action_circles`; actions beyond one
+            are scaled back to it.
+        obs_low, obs_high: (O,) bounds on the joint observation.
 
     Raises:
         GridError: if `num_envs` or `seed` is out of bounds.
@@ -61,12 +70,19 @@ class JointGridEnv:
         self.state_slices = layout.state_slices
         self.action_slices = layout.action_slices
         self.obs_slices = layout.obs_slices
-        self._model = JointModel(case)
+        self.action_circles = layout.action_circles
+        self.obs_low, self.obs_high = (
+            np.full(case.num_buses, (v_pu - case.v_head_pu) / case.obs_scale_pu, np.float32)
+            for v_pu in (case.v_min_pu, case.v_max_pu)
+        )
+        self._model = joint_model(case)
         self._per_p_scale = (1 / layout.p_scale_kw).astype(np.float32)
         self._per_q_scale = (1 / layout.q_scale_kvar).astype(np.float32)
         self._state = np.zeros((num_envs, 2 * case.num_buses), np.float32)
         self._steps = np.zeros(num_envs, np.int64)  # taken in the current trajectory
         self._over = np.ones(num_envs, np.bool_)  # lanes that `step` refuses until reset
+        # Ideal probes leave nothing behind: that is the fast way.
+        self._probed = ProbedStep(case, num_envs) if ProbedStep.matters(case) else None
         self.reseed(seed)
 
     def reseed(self, seed: int | np.random.SeedSequence) -> None:
@@ -92,6 +108,8 @@ class JointGridEnv:
             self._state = self._draw(self.num_envs)
             self._over[:] = False
             self._steps[:] = 0
+            if self._probed is not None:
+                self._probed.begin()
         else:
             mask = np.asarray(mask)
             if mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
@@ -102,12 +120,15 @@ class JointGridEnv:
             self._state[mask] = self._draw(int(mask.sum()))
             self._over[mask] = False
             self._steps[mask] = 0
+            if self._probed is not None:
+                self._probed.begin(mask)
         return self._state.copy()
 
     def probe(self, action: NDArray[Any]) -> Float32:
         """What every agent would measure. The state is held; nothing is counted or changed.
 
-        Only the errors of the meters, where the case has any, are drawn anew at each reading.
+        Only the errors of the meters, where the case has any, are drawn anew at each reading, and
+        probes that are not ideal have their part in the current step (see the class).
 
         Args:
             action: (B, A) in [-1, 1].
@@ -115,7 +136,19 @@ class JointGridEnv:
         Returns:
             Joint observation (B, O).
         """
-        return self._read(self._model.obs(self._state, self._checked(action)))
+        action = self._checked(action)
+        if self._probed is None:
+            return self._read(self._model.obs(self._state, action))
+        action = self._probed.carried_out(action, self._rng)
+        state = self._probed.demand(self._state)
+        if self.case.probe_share > 0.0:
+            outcome = self._model.outcome(state, action)
+            self._probed.pay(outcome)
+            obs = outcome.obs
+        else:
+            obs = self._model.obs(state, action)
+        self._probed.probed(self._state, self._rng)
+        return self._probed.received(self._read(obs), self._rng)
 
     def step(self, action: NDArray[Any]) -> JointStep:
         """Act for one time step.
@@ -124,13 +157,20 @@ class JointGridEnv:
             action: (B, A) in [-1, 1].
 
         Raises:
-            GridError: on an action of another shape, not finite or out of bounds, and in
-                lanes whose trajectory is over.
+            GridError: on an action of another shape, not finite or out of bounds, in lanes
+                whose trajectory is over, and if the probes have left no time for the action.
         """
         if self._over.any():
             lane = int(np.argmax(self._over))
             raise GridError(f"env {lane} has no trajectory to step: call reset() first")
-        outcome = self._model.outcome(self._state, self._checked(action))
+        action = self._checked(action)
+        if self._probed is None:
+            outcome = self._model.outcome(self._state, action)
+        else:
+            action = self._probed.carried_out(action, self._rng)
+            outcome = self._model.outcome(self._probed.demand(self._state), action)
+            outcome = self._probed.settle(outcome)
+            self._probed.begin()
         if self.case.agent_reward == "local":
             agent_reward = outcome.local_reward
         else:
@@ -153,6 +193,7 @@ class JointGridEnv:
             "state": self._state.copy(),
             "steps": self._steps.copy(),
             "over": self._over.copy(),
+            **({} if self._probed is None else {"probed": self._probed.get_state()}),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -171,6 +212,8 @@ class JointGridEnv:
             self._rng.bit_generator.state = state["generator"]
         except (KeyError, ValueError, TypeError):
             raise GridError("the saved state holds no generator of this kind (SFC64)") from None
+        if self._probed is not None:
+            self._probed.set_state(state.get("probed", {}))
         self._state = np.array(state["state"], np.float32)
         self._steps = np.array(state["steps"], np.int64)
         self._over = np.array(state["over"], np.bool_)
@@ -184,6 +227,10 @@ class JointGridEnv:
         if self.case.meter_error_pu > 0.0:
             error = np.float32(self.case.meter_error_pu / self.case.obs_scale_pu)
             obs = obs + error * self._rng.standard_normal(obs.shape, dtype=np.float32)
+        if self.case.meter_step_pu > 0.0:
+            v_head, scale = self.case.v_head_pu, self.case.obs_scale_pu
+            shown_pu = rounded_pu(v_head + scale * obs.astype(np.float64), self.case.meter_step_pu)
+            obs = ((shown_pu - v_head) / scale).astype(np.float32)
         return obs
 
     def _draw(self, size: int) -> Float32:
@@ -208,4 +255,4 @@ class JointGridEnv:
                 f"action of env {row}, column {column} is {action[row, column]}, must lie in "
                 "[-1, 1]: clip it"
             )
-        return action
+        return self.case.layout.within_ratings(action)

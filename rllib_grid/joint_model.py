@@ -20,8 +20,17 @@ class Outcome(NamedTuple):
     obs: Float32  # (B, O)
 
 
+def joint_model(case: Case) -> JointModel:
+    """The model of a case, by its physics."""
+    if case.physics == "ac":
+        from rllib_grid.ac.joint_model import AcJointModel  # it builds on this room
+
+        return AcJointModel(case)
+    return JointModel(case)
+
+
 class JointModel:
-    """Rewards and voltages of a case, from joint states and actions.
+    """Rewards and voltages of a case under LinDistFlow, from joint states and actions.
 
     Power flow is linear, so scaling, bus order, path sums and branch weights fold into one
     matrix per input and output:
@@ -38,6 +47,11 @@ class JointModel:
     """
 
     def __init__(self, case: Case) -> None:
+        self._fold_flow(case)
+        self._fold_costs(case)
+
+    def _fold_flow(self, case: Case) -> None:
+        """Fold the power flow."""
         feeder, layout = case.feeder, case.layout
         sides = (
             (layout.p_columns, feeder.branch_loss_p, feeder.v_sq_per_kw),
@@ -47,19 +61,23 @@ class JointModel:
             (layout.p_scale_kw, layout.q_scale_kvar),
             (layout.p_limit_kw, layout.q_limit_kvar),
         )
-        n = case.num_buses
-        flows = np.zeros((2, 2 * n, 2 * n))  # of the state, of the action
+        n, num_branches = case.num_buses, feeder.num_nodes
+        flows = np.zeros((2, 2 * n, 2 * num_branches))  # of the state, of the action
         drops = np.zeros((2, 2 * n, n))
         for source, scale in enumerate(scales):
             for side, (columns, branch_loss, v_sq_per) in enumerate(sides):
                 power = scale[side][:, None]  # of one scaled unit at each bus
-                flow = slice(side * n, (side + 1) * n)
+                flow = slice(side * num_branches, (side + 1) * num_branches)
                 flows[source, columns, flow] = power * feeder.paths * np.sqrt(branch_loss)
                 drops[source, columns] = power * v_sq_per[:, layout.obs_buses]
         self._state_flows, self._action_flows = flows.astype(np.float32)
         self._state_v_sq, self._action_v_sq = (-drops).astype(np.float32)
+        self._v_head = np.float32(case.v_head_pu)
+        self._v_head_sq = np.float32(case.v_head_pu**2)
 
-        # Building costs in scaled units; `_owner` adds up the columns of each agent.
+    def _fold_costs(self, case: Case) -> None:
+        """Fold building costs, in scaled units, and penalties; owners add up by agent."""
+        layout, n = case.layout, case.num_buses
         unit = np.empty(2 * n)
         unit[layout.p_columns], unit[layout.q_columns] = case.p_limit_kw, case.q_limit_kvar
         alpha, beta, owner = np.empty(2 * n), np.empty(2 * n), np.zeros((2 * n, len(case.agents)))
@@ -77,8 +95,6 @@ class JointModel:
         self._fixed = fixed.astype(np.float32)
         self._owner = owner.astype(np.float32)
         self._bus_owner = (case.penalty_kw_per_pu * bus_owner).astype(np.float32)
-        self._v_head = np.float32(case.v_head_pu)
-        self._v_head_sq = np.float32(case.v_head_pu**2)
         self._band = tuple(np.float32(v - case.v_head_pu) for v in (case.v_min_pu, case.v_max_pu))
         self._per_obs_scale = np.float32(1 / case.obs_scale_pu)
 
@@ -90,17 +106,13 @@ class JointModel:
 
     def outcome(self, state: Float32, action: Float32) -> Outcome:
         """Rewards and joint observation of an action (B, A) in a state (B, S)."""
-        flow = state @ self._state_flows
-        flow += action @ self._action_flows
-        loss = np.einsum("bl,bl->b", flow, flow)
-
+        loss, deviation = self._flow(state, action)
         cost = action * self._quadratic
         cost += self._linear
         cost *= action
         own = cost @ self._owner  # (B, m)
         own += self._fixed
 
-        deviation = self._v_deviation(state, action)
         low, high = self._band
         excess = np.clip(deviation, low, high)
         excess -= deviation
@@ -111,6 +123,13 @@ class JointModel:
         own += loss[:, None]
         deviation *= self._per_obs_scale
         return Outcome(reward, np.negative(own, out=own), deviation)
+
+    def _flow(self, state: Float32, action: Float32) -> tuple[Float32, Float32]:
+        """Loss (B,) in kW, and v - v_head (B, O) in p.u."""
+        flow = state @ self._state_flows
+        flow += action @ self._action_flows
+        loss: Float32 = np.einsum("bl,bl->b", flow, flow)
+        return loss, self._v_deviation(state, action)
 
     def _v_deviation(self, state: Float32, action: Float32) -> Float32:
         """v - v_head (B, O) in p.u.; -v_head where the linear model has collapsed (v_sq < 0)."""

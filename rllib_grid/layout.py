@@ -30,6 +30,7 @@ class Layout:
         p_limit_kw, q_limit_kvar: (n,) scale of the action, in bus order.
         v_head_pu: offset of the observation.
         obs_scale_pu: scale of the observation.
+        s_max_kva: (n,) ratings of the inverters, in bus order; None where there are none.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -39,6 +40,7 @@ class Layout:
     q_limit_kvar: Array
     v_head_pu: float
     obs_scale_pu: float
+    s_max_kva: Array | None = None
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -92,6 +94,27 @@ class Layout:
             columns[np.array(group) - 1] = part.start + len(group) + np.arange(len(group))
         return columns
 
+    @cached_property
+    def action_circles(self) -> tuple[tuple[int, int, float, float], ...]:
+        """The inverters' ratings in scaled units: (i, j, u, w) stands for |(u a_i, w a_j)| <= 1."""
+        if self.s_max_kva is None:
+            return ()
+        u, w = self.p_limit_kw / self.s_max_kva, self.q_limit_kvar / self.s_max_kva
+        columns = zip(self.p_columns.tolist(), self.q_columns.tolist(), strict=True)
+        return tuple((i, j, float(u[k]), float(w[k])) for k, (i, j) in enumerate(columns))
+
+    def within_ratings(self, action: Float32) -> Float32:
+        """A joint action (B, 2n) as the inverters carry it out: p and q of an overloaded one are
+        scaled back together, to its rating, which keeps the power factor.
+        """
+        if self.s_max_kva is None:
+            return action
+        p, q = action[:, self.p_columns], action[:, self.q_columns]
+        u, w = self.p_limit_kw / self.s_max_kva, self.q_limit_kvar / self.s_max_kva
+        load = np.hypot(p * u.astype(np.float32), q * w.astype(np.float32))
+        share = 1 / np.maximum(load, np.float32(1.0))
+        return self._join(p * share, q * share)
+
     def to_state(self, p_base_kw: Array, q_base_kvar: Array) -> Float32:
         """Base demand in bus order, (B, n) each, as joint state (B, 2n)."""
         p_kw = batch("p_base_kw", p_base_kw, self.num_buses)
@@ -134,7 +157,9 @@ class Layout:
 
         Returns:
             {"buses": [...], "state": [...], "observation": [...], "action": [...]}; one
-            {"name", "offset", "scale"} for every number, actions also "low" and "high".
+            {"name", "offset", "scale"} for every number, actions also "low" and "high". Where
+            inverters are rated also "action_circles": [i, j, s_max_kva] for the two numbers of the
+            action that a rating ties together.
         """
         known("agent", agent, self.agents)
         group = self.groups[self.agents.index(agent)]
@@ -147,6 +172,12 @@ class Layout:
 
         p_ctrl = entries("p_ctrl_kw", self.p_limit_kw)
         q_ctrl = entries("q_ctrl_kvar", self.q_limit_kvar)
+        ratings = {}
+        if self.s_max_kva is not None:
+            size = len(group)
+            ratings["action_circles"] = [
+                [i, size + i, float(self.s_max_kva[bus - 1])] for i, bus in enumerate(group)
+            ]
         return {
             "buses": list(group),
             "state": entries("p_base_kw", self.p_scale_kw)
@@ -159,6 +190,7 @@ class Layout:
                 {**entry, "low": -entry["scale"], "high": entry["scale"]}
                 for entry in p_ctrl + q_ctrl
             ],
+            **ratings,
         }
 
     def _join(self, p: Array, q: Array) -> Float32:

@@ -57,7 +57,7 @@ def branch_flows(feeder: Feeder, p_kw: Array, q_kvar: Array) -> tuple[Array, Arr
         q_kvar: (B, n) reactive power.
 
     Returns:
-        Active (B, n) in kW and reactive (B, n) in kvar; column l is the branch feeding bus l + 1.
+        Active (B, L) in kW and reactive (B, L) in kvar; column l is the branch feeding node l + 1.
     """
     return p_kw @ feeder.paths, q_kvar @ feeder.paths
 

@@ -65,7 +65,8 @@ def evaluate(args: EvaluateArgs) -> None:
     """Run the controllers of a run over the states of a file, and write what they do.
 
     Writes ``p_ctrl_kw, q_ctrl_kvar, v_pu`` (N, n) and ``cost_kw`` (N,), with ``optimum`` also
-    ``optimal_cost_kw`` and ``per`` (N,).
+    ``optimal_cost_kw`` and ``per`` (N,); where the case charges probes also ``step_cost_kw`` (N,),
+    of the whole time step, which ``per`` is then of.
 
     Raises:
         ValueError: Bad input, of one of the project's own classes.
@@ -97,11 +98,13 @@ def evaluate(args: EvaluateArgs) -> None:
         "v_pu": actions.v_pu,
         "cost_kw": actions.cost_kw,
     }
+    if actions.step_cost_kw is not None:
+        answers["step_cost_kw"] = actions.step_cost_kw
     optimal_cost_kw = actions.cost_kw
     if args.optimum:
-        optimal_cost_kw = optimal(case, p_base_kw, q_base_kvar).cost_kw
+        optimal_cost_kw = optimal(case, *(actions.base or (p_base_kw, q_base_kvar))).cost_kw
         answers["optimal_cost_kw"] = optimal_cost_kw
-        answers["per"] = reward_error(actions.cost_kw, optimal_cost_kw)
+        answers["per"] = reward_error(actions.charged_kw, optimal_cost_kw)
     write_answers(args.out, answers)
 
     found = judge(case, actions, optimal_cost_kw)
@@ -154,9 +157,9 @@ def optimum(args: OptimumArgs) -> None:
 
 def optimal(case: Case, p_base_kw: Floats, q_base_kvar: Floats) -> DispatchResult:
     """Return the optimal dispatch of (N, n) states."""
-    from rllib_grid import OptimalDispatch
+    from rllib_grid import make_dispatch
 
-    return OptimalDispatch(case).solve(p_base_kw, q_base_kvar)
+    return make_dispatch(case).solve(p_base_kw, q_base_kvar)
 
 
 def check_files(states: Path, out: Path) -> None:

@@ -67,25 +67,30 @@ def options(cls: type[Arguments]) -> list[tuple[dataclasses.Field[Any], Any, Opt
 
 
 def flag(name: str) -> str:
-    """Return the option of a field: ``num_envs`` is ``--num-envs``."""
-    return "--" + name.replace("_", "-")
+    """Return the option of a field: ``num_envs`` is ``--num-envs``, and ``from_`` is ``--from``."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def check_case(name: str) -> None:
-    """Refuse a ``--case`` that is neither a preset nor a synthetic case.
+    """Refuse a ``--case`` that is neither a preset, nor a synthetic case, nor a file of a case.
 
     Raises:
-        CommandError: With the nearest name and all others, or what is wrong with the sizes.
+        CommandError: With the nearest name and all others, or what is wrong with sizes or file.
     """
     from rllib_grid import GridError, case_names
+    from rllib_grid.case_file import is_case_file, load_case
     from rllib_grid.synthetic import PATTERN, parse_name
 
     try:
+        if is_case_file(name):
+            load_case(name)
+            return
         synthetic = parse_name(name) is not None
     except GridError as error:
         raise CommandError(f"--case: {error}") from error
     if not synthetic and name not in case_names():
-        hint, known = did_you_mean(name, case_names()), ", ".join((*case_names(), PATTERN))
+        hint = did_you_mean(name, case_names())
+        known = ", ".join((*case_names(), PATTERN, "a .json file"))
         raise CommandError(f"--case: {name} is unknown{hint} (known: {known})")
 
 
@@ -117,6 +122,15 @@ Address = Annotated[
 MeterError = Annotated[
     float,
     Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),
+]
+
+CaseSettings = Annotated[
+    tuple[str, ...] | None,
+    Option(
+        "fields of the case to change, one number or word each, e.g. drift_kw=3 probe_share=0.1 "
+        "(default: none)",
+        metavar="NAME=VALUE",
+    ),
 ]
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from policies.learner import MADDPGLearner
 from policies.maddpg import MADDPG, MINIBATCHES_PER_CALL
 from policies.update import UpdateRule
-from rllib_grid import CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
+from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
 from rllib_grid.env import GridEnv
 from tuning.bench_args import BenchArgs
 from tuning.evaluation import test_states
@@ -61,6 +61,7 @@ def run_bench(args: BenchArgs) -> None:
         algo = second_stage(TrainArgs(case=args.case, seed=args.seed), LANES)
         for name, sides in (
             ("joint environment, steps/s", _environment(args)),
+            ("AC environment, steps/s", _ac_environment(args)),
             ("sampling through the RLlib runner, steps/s", _sampling(algo)),
             ("learner, updates/s", _learner(algo)),
             ("optimal dispatch, states/s", _dispatch(args)),
@@ -96,8 +97,13 @@ def compare(sides: Sides, seconds: float) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in rates.items()}
 
 
-def _environment(args: BenchArgs) -> Sides:
-    env = JointGridEnv(make_case(args.case), LANES, args.seed)
+def _ac_environment(args: BenchArgs) -> Sides:
+    linear, ac = (_environment(args, physics) for physics in ("lindistflow", "ac"))
+    return {"LinDistFlow, reset and step": linear["reset and step"], **ac}
+
+
+def _environment(args: BenchArgs, physics: str = "lindistflow") -> Sides:
+    env = JointGridEnv(make_case(args.case, physics=physics), LANES, args.seed)
     rng = np.random.default_rng(args.seed)
     shape = (LANES, env.reset().shape[1])
     action = rng.uniform(-1.0, 1.0, shape).astype(np.float32)
@@ -183,16 +189,21 @@ def _dispatch(args: BenchArgs) -> Sides:
     case = make_case(args.case)
     p_base_kw, q_base_kvar = test_states(case)
     batched, one_by_one = OptimalDispatch(case), CvxpyDispatch(case)
+    ac = AcDispatch(case.replace(s_max_kva=None, branch_limit_kva=None))
 
     def batch() -> int:
         batched.solve(p_base_kw, q_base_kvar)
+        return len(p_base_kw)
+
+    def ac_batch() -> int:
+        ac.solve(p_base_kw, q_base_kvar)
         return len(p_base_kw)
 
     def loop() -> int:
         one_by_one.solve(p_base_kw[:10], q_base_kvar[:10])
         return 10
 
-    return {"batched": batch, "cvxpy loop": loop}
+    return {"batched": batch, "batched, AC": ac_batch, "cvxpy loop": loop}
 
 
 def _decision(algo: MADDPG, args: BenchArgs) -> Sides:

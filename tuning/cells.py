@@ -13,6 +13,7 @@ from typing import Any
 
 from tuning.errors import CommandError
 from tuning.runfolder import RunFolder
+from tuning.train_args import ADDED_LATER
 
 _LOCK_POLL_S = 0.2
 
@@ -89,6 +90,7 @@ def check_held(cell: Cell, wanted: Mapping[str, Any], asked: str) -> None:
     stored = cell.run.config().get("arguments")
     if not isinstance(stored, dict):
         raise CommandError(f"{cell.run.config_file}: names no training arguments")
+    stored = {**ADDED_LATER, **stored}
     for name, value in wanted.items():
         if name in stored and stored[name] != value:
             raise CommandError(

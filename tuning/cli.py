@@ -14,15 +14,25 @@ from tuning.ablate_args import AblateArgs
 from tuning.ablate_args import check as check_ablate
 from tuning.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
 from tuning.arguments import Arguments, Parser, add_options, from_namespace
+from tuning.baselines_args import BaselinesArgs
+from tuning.baselines_args import check as check_baselines
 from tuning.bench_args import BenchArgs
 from tuning.bench_args import check as check_bench
+from tuning.case_args import CaseArgs
+from tuning.case_args import check as check_own_case
 from tuning.compare_args import CompareArgs
 from tuning.compare_args import check as check_compare
+from tuning.day_args import DayArgs
+from tuning.day_args import check as check_day
 from tuning.errors import CommandError, did_you_mean
 from tuning.limits_args import LimitsArgs
 from tuning.limits_args import check as check_limits
 from tuning.local_ray import prepare_environment
 from tuning.report_args import ReportArgs, report
+from tuning.robustness_args import RobustnessArgs
+from tuning.robustness_args import check as check_robustness
+from tuning.show_args import ShowArgs
+from tuning.show_args import check as check_show
 from tuning.sweep_args import SweepArgs
 from tuning.sweep_args import check as check_sweep
 from tuning.train_args import TrainArgs, check
@@ -72,7 +82,7 @@ def _ablate(args: AblateArgs) -> int:
 
 def _sweep(args: SweepArgs) -> int:
     checked = check_sweep(args)
-    prepare_environment(dashboard=checked.dashboard)
+    prepare_environment(dashboard=checked.dashboard, address=checked.address)
     from tuning.sweep import run_sweep
 
     return run_sweep(checked)
@@ -85,6 +95,34 @@ def _limits(args: LimitsArgs) -> None:
     run_limits(checked)
 
 
+def _baselines(args: BaselinesArgs) -> None:
+    checked = check_baselines(args)
+    from tuning.baselines import run_baselines
+
+    run_baselines(checked)
+
+
+def _show(args: ShowArgs) -> None:
+    checked = check_show(args)
+    from tuning.show import run_show
+
+    run_show(checked)
+
+
+def _robustness(args: RobustnessArgs) -> None:
+    checked = check_robustness(args)
+    from tuning.robustness import run_robustness
+
+    run_robustness(checked)
+
+
+def _case(args: CaseArgs) -> None:
+    checked = check_own_case(args)
+    from tuning.case_command import run_case
+
+    run_case(checked)
+
+
 def _bench(args: BenchArgs) -> None:
     checked = check_bench(args)
     prepare_environment()
@@ -93,8 +131,17 @@ def _bench(args: BenchArgs) -> None:
     run_bench(checked)
 
 
+def _day(args: DayArgs) -> None:
+    checked = check_day(args)
+    prepare_environment()
+    from tuning.day import run_day
+
+    run_day(checked)
+
+
 COMMANDS = {
     "train": Command("train controllers and judge them against the optimum", TrainArgs, _train),
+    "day": Command("train on whole days with storage, and judge on others", DayArgs, _day),
     "compare": Command("train algorithms over seeds, beside the paper", CompareArgs, _compare),
     "ablate": Command("train a preset with one thing changed at a time", AblateArgs, _ablate),
     "sweep": Command("search for better settings with Ray Tune", SweepArgs, _sweep),
@@ -102,6 +149,12 @@ COMMANDS = {
     "evaluate": Command("run trained controllers over a file of states", EvaluateArgs, evaluate),
     "optimum": Command("solve the optimal dispatch of a file of states", OptimumArgs, optimum),
     "limits": Command("find what a team can reach with what it knows", LimitsArgs, _limits),
+    "baselines": Command("judge what buildings do today", BaselinesArgs, _baselines),
+    "show": Command("draw a case, and what rules do on it", ShowArgs, _show),
+    "robustness": Command(
+        "judge runs with meters, probes and agents that fail", RobustnessArgs, _robustness
+    ),
+    "case": Command("make a case of your own from a feeder file", CaseArgs, _case),
     "bench": Command("measure speeds, as ratios within one run", BenchArgs, _bench),
 }
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 from tuning.algorithms import ALGORITHMS, AlgorithmName
-from tuning.arguments import Address, Arguments, Option, check_case
+from tuning.arguments import Address, Arguments, CaseSettings, Option, check_case
+from tuning.case_settings import read_case_settings
 from tuning.cells import Cell, check_held, find_cells
 from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import RUNS, check_fresh
@@ -28,6 +29,7 @@ class CompareArgs(Arguments):
     case: Annotated[
         tuple[str, ...], Option("cases to train on (default: ieee13)", metavar="NAME")
     ] = ("ieee13",)
+    case_settings: CaseSettings = None
     algorithms: Annotated[
         tuple[str, ...],
         Option(f"named algorithms (default: all, {' '.join(DEFAULT_ALGORITHMS)})", metavar="NAME"),
@@ -88,6 +90,7 @@ def check(args: CompareArgs) -> CompareArgs:
     )
     for case in args.case:
         check_case(case)
+        read_case_settings(case, args.case_settings or ())
     for name in args.algorithms:
         if name not in ALGORITHMS:
             hint, known = did_you_mean(name, ALGORITHMS), ", ".join(ALGORITHMS)
@@ -129,6 +132,7 @@ def training(args: CompareArgs, cell: Cell) -> TrainArgs:
     preset: Any = "paper" if args.budget == "paper" else "fast"
     wanted = TrainArgs(
         case=cell.case,
+        case_settings=args.case_settings,
         algorithm=cast(AlgorithmName, cell.algorithm),
         preset=preset,
         episodes=budgeted_episodes(args.budget, cell.algorithm),

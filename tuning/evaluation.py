@@ -3,72 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 
-from policies.recurrent_controller import RecurrentController, run_rounds
-from rllib_grid import Case, OptimalDispatch, team_optimal
-from tuning.errors import CommandError
+from rllib_grid import Case, make_dispatch, team_optimal
 from tuning.statistics import Floats, cdf, histogram, mean_ci95, reward_error
+from tuning.trial import NO_FAULTS, Faults
+from tuning.trial import Actions as Actions
+from tuning.trial import Controller as Controller
+from tuning.trial import apply as apply
+from tuning.trial import run_controllers as run_controllers
 
 TEST_STATES = 10_000
 VIOLATION_TOLERANCE_PU = 1e-5
 METER_ERRORS_PU = (1e-6, 1e-5, 1e-4, 1e-3)  # standard deviations that reports try
 
 # A stream of its own: a fixed key of 128 bits that no --seed can reach.
-_METER_SEED = 0
-_STATE_NAMES = ("p_base_kw", "q_base_kvar")
 _TEST_KEY = 0x5E1F0B6C2A9D47839C04E7F1A2B8D365
-
-
-class Controller(Protocol):
-    """What the evaluation needs of an exported controller (physical units, batch first)."""
-
-    @property
-    def signature(self) -> Mapping[str, Any]:
-        """Buses, inputs, outputs, scaling and limits."""
-
-    @property
-    def num_stages(self) -> int:
-        """Number of stages."""
-
-    @property
-    def rounds(self) -> int:
-        """How often the last stage is to be applied."""
-
-    def act(
-        self,
-        state: Floats,
-        prototype: Floats | None = None,
-        observation: Floats | None = None,
-        stage: int | None = None,
-    ) -> np.ndarray[Any, Any]:
-        """Return the (B, a_i) action of one stage."""
-
-
-@dataclass(frozen=True, eq=False)
-class Actions:
-    """What was done in N states, and what came of it.
-
-    Attributes:
-        p_ctrl_kw: (N, n) controlled active power, consumption positive.
-        q_ctrl_kvar: (N, n) controlled reactive power.
-        v_pu: (N, n) bus voltages under these actions.
-        cost_kw: (N,) loss and all building costs, without voltage penalty.
-    """
-
-    p_ctrl_kw: Floats
-    q_ctrl_kvar: Floats
-    v_pu: Floats
-    cost_kw: Floats
 
 
 @dataclass(frozen=True)
 class Judgement:
     """Figures of a set of actions; fractions, not per cent. Names as in ``report.json``.
+
+    PER and regret are of the time step that ends with these actions, its probes charged in their
+    part (`Case.probe_share`), against the optimum of the demand that the actions met, which needs
+    no probe. The other figures are of the actions themselves.
 
     Attributes:
         states: Number of states judged.
@@ -116,144 +80,6 @@ def test_states(case: Case, n: int = TEST_STATES) -> tuple[Floats, Floats]:
     return p_base_kw.astype(np.float64), q_base_kvar.astype(np.float64)
 
 
-def apply(
-    case: Case, p_base_kw: Floats, q_base_kvar: Floats, p_ctrl_kw: Floats, q_ctrl_kvar: Floats
-) -> Actions:
-    """Return the actions with the voltages and costs that follow from them; all (N, n)."""
-    return Actions(
-        p_ctrl_kw=p_ctrl_kw,
-        q_ctrl_kvar=q_ctrl_kvar,
-        v_pu=case.v_pu(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar),
-        cost_kw=case.cost_kw(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar),
-    )
-
-
-def run_controllers(
-    case: Case,
-    controllers: Mapping[str, Controller],
-    p_base_kw: Floats,
-    q_base_kvar: Floats,
-    num_stages: int | None = None,
-    meter_error_pu: float | None = None,
-    rounds: int | None = None,
-) -> list[Actions]:
-    """Run every stage: act, let each agent measure its own buses, act again on that.
-
-    Each agent sees what its signature names (its own buses only, but for full-state yardsticks).
-    The state is held, so probes happen at the same demand.
-
-    Args:
-        case: The feeder they act on.
-        controllers: One per agent of the case.
-        p_base_kw: (N, n).
-        q_base_kvar: (N, n).
-        num_stages: How many stages to run; all if None.
-        meter_error_pu: Standard deviation of what each meter adds to each reading: independent,
-            normal, of a fixed stream; the case's own if None. The voltages returned are true.
-        rounds: How often to apply the last stage of all; what the controllers say if None.
-
-    Returns:
-        The actions of stage 1, 2, ..., the last stage as often as there are rounds, or those of
-        every round of recurrent controllers; all but the last are what probes do to the feeder.
-
-    Raises:
-        CommandError: The controllers are not those of this case, or have fewer stages.
-    """
-    stages, usual_rounds = _common_stages(case, controllers)
-    if num_stages is not None and not 1 <= num_stages <= stages:
-        raise CommandError(f"--stage: {num_stages} is out of bounds, the run has 1..{stages}")
-    if meter_error_pu is None:
-        meter_error_pu = case.meter_error_pu
-    trial = _Trial(case, controllers, p_base_kw, q_base_kvar, meter_error_pu)
-    if _recurrent(controllers):
-        recurrent = cast(Mapping[str, RecurrentController], controllers)
-        acted, _ = run_rounds(recurrent, trial.states, trial.hold)
-        trial.hold(acted[-1])
-        return trial.results
-    turns = list(range(1, (num_stages or stages) + 1))
-    if turns[-1] == stages:
-        turns += [stages] * ((rounds or usual_rounds) - 1)
-    actions: dict[str, Floats] = {}
-    seen: dict[str, Floats] = {}
-    for stage in turns:
-        actions = {
-            agent: controller.act(
-                trial.states[agent], actions.get(agent), seen.get(agent), stage=stage
-            )
-            for agent, controller in controllers.items()
-        }
-        seen = trial.hold(actions)
-    return trial.results
-
-
-class _Trial:
-    """A feeder in N states that holds one joint action after another.
-
-    Attributes:
-        states: What each agent knows beforehand, (N, s_i).
-        results: What was held so far.
-    """
-
-    def __init__(
-        self,
-        case: Case,
-        controllers: Mapping[str, Controller],
-        p_base_kw: Floats,
-        q_base_kvar: Floats,
-        meter_error_pu: float,
-    ) -> None:
-        self._case, self._base = case, (p_base_kw, q_base_kvar)
-        self._meter_error_pu, self._meters = meter_error_pu, np.random.default_rng(_METER_SEED)
-        self._own = {
-            agent: np.asarray(controller.signature["buses"], dtype=np.intp) - 1
-            for agent, controller in controllers.items()
-        }
-        base = np.concatenate(self._base, axis=1)
-        self.states = {a: base[:, _state_columns(case, c)] for a, c in controllers.items()}
-        self.results: list[Actions] = []
-
-    def hold(self, actions: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Hold the agents' actions (N, a_i); return the voltages (N, o_i) that each one reads."""
-        p_ctrl_kw, q_ctrl_kvar = np.zeros_like(self._base[0]), np.zeros_like(self._base[1])
-        for agent, own in self._own.items():
-            p_ctrl_kw[:, own] = actions[agent][:, : own.size]
-            q_ctrl_kvar[:, own] = actions[agent][:, own.size :]
-        done = apply(self._case, *self._base, p_ctrl_kw, q_ctrl_kvar)
-        self.results.append(done)
-        error_pu = self._meter_error_pu * self._meters.standard_normal(done.v_pu.shape)
-        read_pu = done.v_pu + error_pu
-        return {agent: read_pu[:, own] for agent, own in self._own.items()}
-
-
-def _recurrent(controllers: Mapping[str, Controller]) -> bool:
-    return all(isinstance(controller, RecurrentController) for controller in controllers.values())
-
-
-def _state_columns(case: Case, controller: Controller) -> list[int]:
-    """Columns of [p_base_kw | q_base_kvar] that a controller's state is made of, in its order."""
-    names = [f"{name}[{bus + 1}]" for name in _STATE_NAMES for bus in range(case.num_buses)]
-    column = {name: i for i, name in enumerate(names)}
-    return [column[entry["name"]] for entry in controller.signature["state"]]
-
-
-def _common_stages(case: Case, controllers: Mapping[str, Controller]) -> tuple[int, int]:
-    if set(controllers) != set(case.agents):
-        raise CommandError(
-            f"the controllers are of {', '.join(sorted(controllers))}, "
-            f"but case {case.name} has {', '.join(case.agents)}"
-        )
-    signatures = {agent: case.layout.signature(agent) for agent in case.agents}
-    whole = [entry for agent in case.agents for entry in signatures[agent]["state"]]
-    for agent, controller in controllers.items():
-        own = signatures[agent]
-        if dict(controller.signature) not in (own, {**own, "state": whole}):
-            raise CommandError(f"the controller of {agent} was not made for case {case.name}")
-    kinds = {(controller.num_stages, controller.rounds) for controller in controllers.values()}
-    if len(kinds) != 1:
-        raise CommandError(f"the controllers differ in (stages, rounds): {sorted(kinds)}")
-    return kinds.pop()
-
-
 def violation_pu(v_pu: Floats, v_min_pu: float, v_max_pu: float) -> Floats:
     """Return how far the worst bus is out of bounds.
 
@@ -275,13 +101,13 @@ def judge(case: Case, actions: Actions, optimal_cost_kw: Floats) -> Judgement:
     Args:
         case: Gives the voltage bounds.
         actions: What was done in N states.
-        optimal_cost_kw: (N,) cost of (4), NaN where it is infeasible.
+        optimal_cost_kw: (N,) cost of (4) at the demand they met, NaN where it is infeasible.
     """
-    per = reward_error(actions.cost_kw, optimal_cost_kw)
+    per = reward_error(actions.charged_kw, optimal_cost_kw)
     mean, low, high = mean_ci95(per)
     feasible = ~np.isnan(optimal_cost_kw)
     optimal = optimal_cost_kw[feasible]
-    regret_kw = actions.cost_kw[feasible] - optimal
+    regret_kw = actions.charged_kw[feasible] - optimal
     total = float(np.abs(optimal).sum())
     excess = violation_pu(actions.v_pu, case.v_min_pu, case.v_max_pu)
     return Judgement(
@@ -312,7 +138,7 @@ class Judge:
         self.case = case
         self.p_base_kw = p_base_kw
         self.q_base_kvar = q_base_kvar
-        self.optimal_cost_kw: Floats = OptimalDispatch(case).solve(p_base_kw, q_base_kvar).cost_kw
+        self.optimal_cost_kw: Floats = make_dispatch(case).solve(p_base_kw, q_base_kvar).cost_kw
 
     def per(self, p_ctrl_kw: Floats, q_ctrl_kvar: Floats) -> Floats:
         """Return the (N,) PER of (N, n) actions, NaN where no dispatch is feasible."""
@@ -324,30 +150,54 @@ class Judge:
         actions = apply(self.case, self.p_base_kw, self.q_base_kvar, p_ctrl_kw, q_ctrl_kvar)
         return judge(self.case, actions, self.optimal_cost_kw)
 
+    def optimal_kw(self, actions: Actions) -> Floats:
+        """Return the (N,) optimal cost at the demand that the actions met."""
+        if actions.base is None:
+            return self.optimal_cost_kw
+        return make_dispatch(self.case).solve(*actions.base).cost_kw
+
     def stages(
-        self, controllers: Mapping[str, Controller], meter_error_pu: float | None = None
+        self,
+        controllers: Mapping[str, Controller],
+        meter_error_pu: float | None = None,
+        case: Case | None = None,
+        faults: Faults = NO_FAULTS,
     ) -> list[Judgement]:
-        """Return the figures of every stage, the first one first; see `run_controllers`."""
+        """Return the figures of every stage, the first one first; see `run_controllers`.
+
+        Args:
+            controllers: One per agent.
+            meter_error_pu: That of the case if None.
+            case: This one with other meters, probes or losses; None for the case as it is.
+            faults: What is broken.
+        """
         done = run_controllers(
-            self.case,
+            self.case if case is None else case,
             controllers,
             self.p_base_kw,
             self.q_base_kvar,
             meter_error_pu=meter_error_pu,
+            faults=faults,
         )
         stages = next(iter(controllers.values())).num_stages
-        last_of_each = [*done[: stages - 1], done[-1]]
-        return [judge(self.case, actions, self.optimal_cost_kw) for actions in last_of_each]
+        return [self._judged(actions) for actions in (*done[: stages - 1], done[-1])]
 
     def rounds(self, controllers: Mapping[str, Controller], rounds: int) -> list[Judgement]:
         """Return the figures of the last stage applied once, twice, ... ``rounds`` times.
 
         Recurrent controllers take the rounds that they were made for, whatever ``rounds`` says.
+        Where probes are charged, there are no more rounds than leave time for the action.
         """
+        if self.case.probe_share > 0.0:
+            probes = next(iter(controllers.values())).num_stages - 1
+            rounds = min(rounds, math.ceil(1.0 / self.case.probe_share - 1e-9) - probes)
         done = run_controllers(
             self.case, controllers, self.p_base_kw, self.q_base_kvar, rounds=rounds
         )
-        return [judge(self.case, actions, self.optimal_cost_kw) for actions in done[-rounds:]]
+        return [self._judged(actions) for actions in done[-rounds:]]
+
+    def _judged(self, actions: Actions) -> Judgement:
+        return judge(self.case, actions, self.optimal_kw(actions))
 
     def meter_errors(self, controllers: Mapping[str, Controller]) -> dict[str, list[float]]:
         """Return what errors of the meters do to the mean PER of the last stage.

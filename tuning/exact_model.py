@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from policies.circle_layer import ActionCircles
 from rllib_grid import Case
 from tuning.statistics import Floats
 
@@ -20,6 +21,8 @@ class ExactModel:
     - d = state Vs + action Va, the deviation of v_sq from v_head^2 (equation 1). The voltage
       signal is small beside 1 p.u., so it is no difference of two magnitudes:
       v - v_head = d / (sqrt(v_head^2 + d) + v_head).
+
+    It is LinDistFlow's, whatever the physics of the case.
 
     Args:
         case: what to fold.
@@ -58,6 +61,7 @@ class ExactModel:
         self._low, self._high = case.v_min_pu - case.v_head_pu, case.v_max_pu - case.v_head_pu
         self._penalty = case.penalty_kw_per_pu
         self._obs_scale = case.obs_scale_pu
+        self._within = ActionCircles(layout.action_circles)
 
     def cost_kw(self, state: Tensor, action: Tensor) -> Tensor:
         """Loss, building costs and voltage penalty in kW: minus the shared reward.
@@ -69,6 +73,7 @@ class ExactModel:
         Returns:
             (B,), differentiable in both.
         """
+        action = self._within(action)
         power = state @ self._state_power + action @ self._action_power
         buildings = (self._quadratic * action + self._linear) * action
         deviation = self._v_deviation(state, action)
@@ -79,7 +84,7 @@ class ExactModel:
 
     def obs(self, state: Tensor, action: Tensor) -> Tensor:
         """Joint observation (B, O) behind ideal meters."""
-        return self._v_deviation(state, action) / self._obs_scale
+        return self._v_deviation(state, self._within(action)) / self._obs_scale
 
     def _v_deviation(self, state: Tensor, action: Tensor) -> Tensor:
         """v - v_head (B, O) in p.u.; -v_head where the linear model has collapsed (v_sq < 0)."""

@@ -4,7 +4,7 @@ Stage by stage, earlier ones frozen, a decentralised policy is fitted to its own
 by exact gradients through the case's matrices, on fresh states at every update. No learner has
 these gradients, so what it lacks to the limit is training, and what the limit lacks to the optimum
 is information. It is a yardstick and never part of learning; being found with networks of finite
-size, it can only err upwards.
+size, it can only err upwards. Its model is LinDistFlow, whatever the physics of the case.
 """
 
 from __future__ import annotations

@@ -71,6 +71,9 @@ def local_ray(num_cpus: int, *, dashboard: bool = False) -> Iterator[None]:
     Args:
         num_cpus: Slots for runners and learners; not fewer than this machine's cores are offered.
         dashboard: Start Ray's dashboard, on this machine's loopback, and say where it is.
+
+    Raises:
+        CommandError: Ray does not start.
     """
     prepare_environment(dashboard=dashboard)
     import ray
@@ -79,14 +82,19 @@ def local_ray(num_cpus: int, *, dashboard: bool = False) -> Iterator[None]:
     if ray.is_initialized():  # somebody else's, who will also end it
         yield
         return
-    context = ray.init(
-        address="local",
-        num_cpus=max(num_cpus, os.cpu_count() or 1),
-        include_dashboard=dashboard,
-        object_store_memory=OBJECT_STORE_BYTES,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
+    try:
+        context = ray.init(
+            address="local",
+            num_cpus=max(num_cpus, os.cpu_count() or 1),
+            include_dashboard=dashboard,
+            object_store_memory=OBJECT_STORE_BYTES,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray raises no class of its own when it does not come up in time
+        raise CommandError(
+            f"Ray did not start: {error}; try again on a less busy machine"
+        ) from error
     try:
         if dashboard:
             say_dashboard(context.dashboard_url)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from policies.maddpg_config import MADDPGConfig
 from policies.rdpg import MARDPGConfig
+from tuning.case_settings import case_changes
 from tuning.settings import apply_settings, read_settings
 from tuning.train_args import TrainArgs
 
@@ -49,7 +51,7 @@ def make_config(args: TrainArgs) -> MADDPGConfig:
     """
     algorithm = args.named()
     config = PRESETS[args.preset](MARDPGConfig() if algorithm.recurrent else MADDPGConfig())
-    case = {"case": args.case, "meter_error_pu": args.meter_error}
+    case: dict[str, Any] = {"case": args.case, **case_changes(args)}
     config.environment("grid", env_config=case)
     listed = args.episodes or tuple(config.episodes)
     if args.preset == "paper" and not args.episodes:
@@ -61,6 +63,8 @@ def make_config(args: TrainArgs) -> MADDPGConfig:
     if args.updates_per_episode is not None:
         config.stages(updates_per_episode=args.updates_per_episode)
     apply_settings(config, read_settings(args.settings or ()))
+    if config.constraint != "none":  # which prices the bounds itself
+        config.environment(env_config={**case, "penalty_kw_per_pu": 0.0})
     if args.critic is not None:
         config.training(critic=args.critic)
     if args.critic_net is not None:

@@ -49,10 +49,34 @@ def print_report(report: Entry, console: Console | None = None) -> None:
     if rounds:
         listed = ", ".join(f"{entry['round']}: {entry['per_mean']:.2%}" for entry in rounds)
         console.print(f"mean PER of the last stage by rounds: {listed}", soft_wrap=True)
+    if report.get("ac_check"):
+        console.print(ac_line(report["ac_check"]), soft_wrap=True)
     speeds = [("environment steps/s", "env_steps_per_s"), ("updates/s", "updates_per_s")]
     shown = [f"{report[key]:,.0f} {name}" for name, key in speeds if report.get(key)]
     if shown:
         console.print(", ".join(shown), soft_wrap=True)
+
+
+def ac_line(check: Entry) -> str:
+    """Return in words what the AC power flow says of a run; see `tuning.ac_check`."""
+    sides = (("lindistflow", "LinDistFlow"), ("rescored", "rescored"), ("run_on_ac", "run on AC"))
+    found = [
+        f"{name} {_number(check[key]['per_mean'], 100)} % "
+        f"({_number(check[key]['voltage_violation_rate'], 100)} % violated)"
+        for key, name in sides
+    ]
+    errors = [
+        f"{_number(error['voltage_max_pu'], 1, '5')} p.u. and {_number(error['loss'], 100)} % of "
+        f"the loss {name}"
+        for name, error in (
+            ("without control", check["model_error"]["no_control"]),
+            ("at the optimum", check["model_error"]["optimal"]),
+        )
+    ]
+    return (
+        f"under AC power flow, mean PER of the last stage: {', '.join(found)}; "
+        f"LinDistFlow is off by at most {', '.join(errors)}, its voltages are too high"
+    )
 
 
 def report_table(report: Entry) -> Table:
@@ -111,6 +135,7 @@ def _title(report: Entry) -> str:
         f"{report['case']}, {report['algorithm']}, preset {report['preset']}, "
         f"seed {report['seed']}, {report['test_states']:,} test states"
         + (f", meters err by {meters:g} p.u." if meters else "")
+        + "".join(f", {setting}" for setting in report.get("case_settings") or ())
     )
 
 

@@ -75,6 +75,7 @@ class Setting:
 
 
 _RATE = Setting(float, several=8)
+_TWO = Setting(float, closed=True, several=2)  # of probing stages, of the last
 _COUNT = Setting(int)
 _SWITCH = Setting(bool)
 
@@ -101,6 +102,11 @@ SETTINGS: dict[str, Setting] = {
     "collect_share": Setting(float, high=1.0),
     "noise": Setting(str, choices=("gaussian", "ornstein-uhlenbeck")),
     "sigma": Setting(float, closed=True, several=2),
+    "constraint": Setting(str, choices=("lagrangian", "none")),
+    "constraint_price": _TWO,
+    "constraint_margin": _TWO,
+    "constraint_curvature": _TWO,
+    "constraint_step": _TWO,
     "memory_width": _COUNT,  # this and the next: of MA-RDPG alone
     "num_rounds": _COUNT,
 }

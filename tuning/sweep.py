@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.cells import clear_debris, locked
+from tuning.cluster import joined
 from tuning.errors import CommandError
 from tuning.grid import INCOMPLETE
 from tuning.local_ray import local_ray, quiet_rllib
@@ -94,7 +95,10 @@ def _run_trials(args: SweepArgs, folder: Path) -> None:
     resumed = restore_state(folder)
     space = args.space
     keys = [dimension.key for dimension in space.dimensions]
-    with local_ray(args.workers, dashboard=args.dashboard):
+    with (
+        joined(args.address, dashboard=args.dashboard),
+        local_ray(args.workers, dashboard=args.dashboard),
+    ):
         _quiet_tune()
         with SweepProgress(space, args.wanted, quiet=args.quiet) as shown:
             watch = WatchCallback.watch = Watch(folder, keys, shown, resumed=resumed)
@@ -114,7 +118,8 @@ def _tuner(args: SweepArgs, folder: Path, *, resumed: bool) -> Any:
     from tuning.sweep_schedulers import make_scheduler
     from tuning.sweep_trial import METRIC, iterations, make_trainable
 
-    memory = int(ray.cluster_resources()["memory"] // args.workers)
+    # On a cluster of many nodes a trial's share of all memory may fit on none of them.
+    memory = 0 if args.address else int(ray.cluster_resources()["memory"] // args.workers)
     trainable = make_trainable(args, memory)
     path = folder.resolve()
     if resumed:
@@ -159,7 +164,9 @@ def _searcher(args: SweepArgs) -> Any:
         return ConcurrencyLimiter(OptunaSearch(seed=args.seed), max_concurrent=args.workers)
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
-    return BasicVariantGenerator(random_state=args.seed)
+    # It counts trials that PBT has paused, which then would block all others.
+    limit = args.workers if args.address and args.scheduler != "pbt" else 0
+    return BasicVariantGenerator(random_state=args.seed, max_concurrent=limit)
 
 
 def _trial_name(trial: Any) -> str:

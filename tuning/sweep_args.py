@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from tuning.algorithms import ALGORITHMS, AlgorithmName
-from tuning.arguments import Arguments, MeterError, Option, flag, options
+from tuning.arguments import Address, Arguments, MeterError, Option, flag, options
 from tuning.checkpoints import parse_interval
 from tuning.compare_args import split_evenly
 from tuning.errors import CommandError
@@ -37,6 +37,7 @@ _ANEW = (
     "out",
     "resume",
     "checkpoint_every",
+    "address",
     "dashboard",
     "quiet",
 )  # of a command, not of the sweep
@@ -111,8 +112,9 @@ class SweepArgs(Arguments):
         Option("time between checkpoints, such as 30s, or episodes, such as 5000", metavar="EVERY"),
     ] = "8s"
     jobs: Annotated[
-        int | None, Option("trials at a time, one core each (default: the machine's cores)")
+        int | None, Option("trials at a time, one core each (default: this machine's cores)")
     ] = None
+    address: Address = None
     dashboard: Annotated[
         bool, Option("start Ray's dashboard and say where it is; takes some seconds")
     ] = False

@@ -246,7 +246,7 @@ def _draw_axes(space: Space, trials: Sequence[Entry], axes: Axes) -> None:
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
     best = _best(trials)
     shown = [trial for trial in trials if 0 < _per(trial) < math.inf]
-    for panel, dimension in zip(panels, space.searched, strict=False):
+    for dimension, panel in zip(space.searched, panels, strict=False):
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(color="#e3e5e8", linewidth=0.8)
         panel.set_axisbelow(True)

@@ -15,8 +15,10 @@ from policies.controller import Controller
 from policies.maddpg import MADDPG, RunnersLostError
 from policies.maddpg_config import MADDPGConfig
 from policies.rl_modules import CRITIC, actor_id
-from rllib_grid import Case, JointGridEnv, make_case
+from rllib_grid import Case, JointGridEnv, make_case, make_dispatch
 from rllib_grid.env import GridEnv
+from tuning.ac_check import ac_check
+from tuning.case_settings import case_changes
 from tuning.cells import clear_debris
 from tuning.checkpoints import (
     describe_checkpoints,
@@ -57,7 +59,8 @@ def run_training(args: TrainArgs) -> None:
         config.validate()
     except ValueError as error:
         raise CommandError(str(error)) from error
-    case = make_case(args.case, meter_error_pu=args.meter_error)
+    case = make_case(args.case, **case_changes(args))
+    make_dispatch(case)  # refuses now what could not be judged in the end
     with joined(args.address, _remote(args), dashboard=args.dashboard):
         run = _open_run(args, case)
         report = _train_and_judge(config, args, case, run)
@@ -256,6 +259,7 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
         "preset": args.preset,
         "seed": args.seed,
         "meter_error_pu": args.meter_error,
+        "case_settings": args.case_settings,
         "validation_states": algo.config.validation_episodes,
         "env_steps_per_s": _rate(
             sum(w["env_steps"] for w in stages), sum(w["sample_s"] for w in stages)
@@ -267,6 +271,7 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
         "stages": entries,
         "meters": judge.meter_errors(controllers) if probed else None,
         "rounds": _rounds(judge, controllers) if args.named().in_rounds else None,
+        "ac_check": ac_check(case, controllers, judge.p_base_kw, judge.q_base_kvar),
         "learning_curve": curve,
     }
 

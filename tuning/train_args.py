@@ -15,6 +15,7 @@ from tuning.algorithms import ALGORITHMS, Algorithm, AlgorithmName, staged
 from tuning.arguments import (
     Address,
     Arguments,
+    CaseSettings,
     MeterError,
     Option,
     check_case,
@@ -23,6 +24,7 @@ from tuning.arguments import (
     flag,
     options,
 )
+from tuning.case_settings import with_case_settings
 from tuning.checkpoints import parse_interval
 from tuning.errors import CommandError, did_you_mean
 from tuning.runfolder import check_fresh, load_run, read_json
@@ -37,7 +39,11 @@ _NOT_CONFIGURATION = (
     "address",
     "dashboard",
     "quiet",
+    "physics",  # short for one of the case settings
 )
+
+# Options that older run folders do not have, as their trainings had them.
+ADDED_LATER: dict[str, Any] = {"case_settings": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,14 @@ class TrainArgs(Arguments):
 
     case: Annotated[str, Option("case to train on")] = "ieee13"
     meter_error: MeterError = 0.0
+    case_settings: CaseSettings = None
+    physics: Annotated[
+        Literal["lindistflow", "ac"] | None,
+        Option(
+            "power flow to train and judge on, short for --case-settings physics=... (default: "
+            "the case's)"
+        ),
+    ] = None
     preset: Annotated[
         Literal["fast", "paper"], Option("networks, learning rates and schedules")
     ] = "fast"
@@ -154,6 +168,7 @@ def check(args: TrainArgs) -> TrainArgs:
     """
     parse_interval(args.checkpoint_every)
     _at_least(args, "keep", 1)
+    args = _with_physics(args)
     if args.resume is not None:
         return _resumed(args)
     if args.config is not None:
@@ -161,6 +176,7 @@ def check(args: TrainArgs) -> TrainArgs:
     check_case(args.case)
     args = _named(_with_settings(args))
     _check_numbers(args)
+    args = with_case_settings(args)
     if args.on_top_of is not None:
         _check_below(args, args.on_top_of)
     if args.out is not None:
@@ -203,6 +219,15 @@ def _with_settings(args: TrainArgs) -> TrainArgs:
     given = args.given | options_too.keys()
     words = write_settings(settings) or None
     return dataclasses.replace(args, **options_too, settings=words, given=given)
+
+
+def _with_physics(args: TrainArgs) -> TrainArgs:
+    """Put ``--physics`` among the case settings."""
+    if args.physics is None:
+        return args
+    settings = (*(args.case_settings or ()), f"physics={args.physics}")
+    given = args.given - {"physics"} | {"case_settings"}
+    return dataclasses.replace(args, case_settings=settings, physics=None, given=given)
 
 
 def _from_file(args: TrainArgs, path: Path) -> TrainArgs:
@@ -287,6 +312,8 @@ def _resumed(args: TrainArgs) -> TrainArgs:
         raise CommandError(f"--resume: {run.path} is read-only")
     stored = run.config().get("arguments")
     names = _configuration_names()
+    if isinstance(stored, dict):
+        stored = {**ADDED_LATER, **stored}
     if not isinstance(stored, dict) or not set(names) <= set(stored):
         raise CommandError(f"{run.config_file}: names no training arguments, cannot be resumed")
     values = _from_json({name: value for name, value in stored.items() if name in names})
@@ -295,11 +322,17 @@ def _resumed(args: TrainArgs) -> TrainArgs:
     if args.out is not None and args.out.resolve() != args.resume.resolve():
         raise CommandError("--out conflicts with --resume, which goes on in its own folder")
     asked = _stretched(_with_settings(dataclasses.replace(args, stages=kept.stages)))
+    named = with_case_settings(dataclasses.replace(asked, case=kept.case))
+    asked = dataclasses.replace(
+        asked, meter_error=named.meter_error, case_settings=named.case_settings
+    )
+    explicit |= named.given & {"meter_error"}
     for name in names:
         wish = args.stages if name == "stages" else getattr(asked, name)
+        shown = wish if name == "meter_error" else getattr(args, name)
         if name in explicit and wish != values[name]:
             raise CommandError(
-                f"{flag(name)} {_shown(getattr(args, name))} conflicts with {_shown(values[name])} "
+                f"{flag(name)} {_shown(shown)} conflicts with {_shown(values[name])} "
                 f"in {run.config_file}; leave the option out to go on with that run"
             )
     return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policies.stages import StagePlan, cosine_decay
+from policies.stages import StagePlan, cosine_decay, of_stage
 
 PLAN = StagePlan(episodes=100, updates=80, warmup=20, collect_share=0.5)
 
@@ -36,3 +36,8 @@ def test_progress_is_the_share_of_updates():
 )
 def test_cosine(progress, factor):
     assert cosine_decay(progress) == pytest.approx(factor, abs=1e-12)
+
+
+def test_the_last_value_serves_all_later_stages():
+    assert [of_stage([3.0, 1.0], stage) for stage in (1, 2, 3)] == [3.0, 1.0, 1.0]
+    assert [of_stage([3.0], stage) for stage in (1, 2)] == [3.0, 3.0]

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from rllib_grid import Case, GaussianDemand, GridError, UniformDemand, case_names, make_case
+from rllib_grid import Case, GaussianDemand, GridError, UniformDemand, make_case
 from rllib_grid.power_flow import loss_kw
 
 INTERLEAVED = ((1, 3, 5, 7, 9, 11), (2, 4, 6, 8, 10, 12))
@@ -22,6 +22,8 @@ INTERLEAVED = ((1, 3, 5, 7, 9, 11), (2, 4, 6, 8, 10, 12))
         ("ieee13-twelve", 12, 1e-4, 1.0),
         ("ieee13-posseq", 2, 1e-5, 1.0),
         ("ieee13-gaussian", 2, 1e-5, 1.0),
+        ("ieee13-pf", 2, 1e-5, 1.0),
+        ("ieee13-correlated", 2, 1e-5, 1.0),
         ("ieee13-volt", 2, 3e-4, 1.04),
         ("ieee13-tight", 2, 1e-5, 1.05),
     ],
@@ -38,7 +40,6 @@ def test_presets(name: str, agents: int, alpha: float, head: float) -> None:
 
 
 def test_what_sets_the_presets_apart() -> None:
-    assert len(case_names()) == 7
     assert make_case("ieee13").groups == INTERLEAVED
     assert make_case("ieee13-contiguous").groups == (tuple(range(1, 7)), tuple(range(7, 13)))
     assert make_case("ieee13-twelve").groups == tuple((bus,) for bus in range(1, 13))
@@ -46,6 +47,10 @@ def test_what_sets_the_presets_apart() -> None:
     assert make_case("ieee13-posseq").feeder.r_ohm[0] == 0.070442
     assert make_case("ieee13").demand == UniformDemand(limit_kw=210.0, num_buses=12)
     assert make_case("ieee13-gaussian").demand == GaussianDemand(sigma_kw=121.0, num_buses=12)
+    by_draw = UniformDemand(power_factor=1.0, power_factor_low=0.8, num_buses=12)
+    assert make_case("ieee13-pf").demand == by_draw
+    correlated = UniformDemand(correlation=0.3, num_buses=12)
+    assert make_case("ieee13-correlated").demand == correlated
 
 
 def test_building_costs_by_hand(fork_case: Case) -> None:

@@ -17,9 +17,12 @@ from rllib_grid import (
 from rllib_grid.power_flow import v_sq_pu
 
 
-@pytest.fixture(params=case_names())
+QUADRATIC = [name for name in case_names() if make_case(name).s_max_kva is None]
+
+
+@pytest.fixture(params=QUADRATIC)
 def case(request) -> Case:
-    """Each preset."""
+    """Each preset that is a quadratic program."""
     return make_case(request.param)
 
 
@@ -62,6 +65,12 @@ def test_agrees_with_cvxpy_for_costs_and_limits_of_all_kinds(fork_case: Case) ->
     assert 0 < fast.feasible.sum() <= 40
     assert (fast.feasible == reference.feasible).all()
     assert fast.cost_kw == pytest.approx(reference.cost_kw, rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("changes", [{"s_max_kva": 105.0}, {"physics": "ac"}])
+def test_other_programs_are_refused(ieee13: Case, changes: dict) -> None:
+    with pytest.raises(GridError, match="case ieee13 is no quadratic program .* make_dispatch"):
+        OptimalDispatch(ieee13.replace(**changes))
 
 
 def test_answers_keep_limits_and_bounds(case: Case) -> None:

@@ -122,7 +122,7 @@ def test_unreadable_files(tmp_path) -> None:
         ({"r_ohm": [1.0, 2.0]}, r"r_ohm has shape \(2,\), must be \(3,\)"),
         ({"x_ohm": [1.0, 2.0, float("inf")]}, "bus 3: x_ohm is inf"),
         ({"v_base_kv": 0.0}, "v_base_kv is 0, must be > 0"),
-        ({"bus_names": ["a"]}, "bus_names has 1 names, must have one per bus: 3"),
+        ({"bus_names": ["a"]}, "bus_names has 1 names, must have one per node: 3"),
         ({"loss_q_from": "z"}, "unknown loss_q_from 'z'; choose from r, x"),
         ({"colour": "red"}, "not a feeder: .*colour"),
     ],

@@ -28,7 +28,8 @@ def actions(env: JointGridEnv, seed: int = 0) -> np.ndarray:
 
 def physical(case: Case, state: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, ...]:
     """p_base, q_base, p_ctrl and q_ctrl in physical units, float64."""
-    return (*case.layout.from_state(state), *case.layout.to_controls(action))
+    controls = case.within_ratings(*case.layout.to_controls(action))
+    return (*case.layout.from_state(state), *controls)
 
 
 @pytest.fixture(params=[*case_names(), "fork"])

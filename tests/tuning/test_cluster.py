@@ -272,6 +272,32 @@ def test_node_that_dies_takes_no_episode_along(nodes: Nodes, driver, tmp_path: P
     assert all(steps > 0 for steps in after.values())  # the new one collects, too
 
 
+def test_trials_of_a_sweep_run_on_a_node_without_the_code(nodes: Nodes, tmp_path: Path) -> None:
+    words = [
+        "--trials",
+        "2",
+        "--search",
+        "actor_lr=1e-3/2e-3",
+        "--stages",
+        "1",
+        "--episodes",
+        "500",
+    ]
+    words += ["--settings", "warmup_episodes=250", "--address", nodes.address, "--jobs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tuning", "sweep", *words, "--quiet", "--out", "sweep"],
+        cwd=tmp_path,
+        env={**nodes.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    trials = json.loads((tmp_path / "sweep" / "trials.json").read_text())["trials"]
+    assert [trial["last"]["episodes_total"] for trial in trials] == [500, 500]
+    assert (tmp_path / "sweep" / "best.json").is_file()
+
+
 def test_address_where_there_is_no_cluster_is_one_line(refused, tmp_path: Path) -> None:
     with socket.socket() as taken:  # bound, but nobody listens
         taken.bind(("127.0.0.1", 0))

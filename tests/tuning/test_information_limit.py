@@ -75,13 +75,19 @@ def drawn(case, size, seed=0):
 
 def exact(case, state, action):
     """Cost with penalty by the case's own double-precision functions."""
-    powers = (*case.layout.from_state(state), *case.layout.to_controls(action))
+    powers = carried_out(case, state, action)
     return case.cost_kw(*powers) + case.penalty_kw(case.v_pu(*powers)).sum(1)
+
+
+def carried_out(case, state, action):
+    controls = case.within_ratings(*case.layout.to_controls(action))
+    return (*case.layout.from_state(state), *controls)
 
 
 def every_case(costly):
     binding = make_case("ieee13", v_head_pu=1.05, demand=GaussianDemand(sigma_kw=200.0))
-    return costly, make_case("ieee13-volt"), make_case("ieee13-twelve"), binding
+    inverter = make_case("ieee13-inverter", s_max_kva=np.linspace(60.0, 140.0, 12))
+    return costly, make_case("ieee13-volt"), make_case("ieee13-twelve"), binding, inverter
 
 
 def test_cost_and_observation_are_those_of_the_case(costly):
@@ -89,7 +95,7 @@ def test_cost_and_observation_are_those_of_the_case(costly):
     for case in every_case(costly):
         state, action = drawn(case, 500)
         model = ExactModel(case)
-        powers = (*case.layout.from_state(state), *case.layout.to_controls(action))
+        powers = carried_out(case, state, action)
         found = model.cost_kw(torch.from_numpy(state), torch.from_numpy(action)).numpy()
         np.testing.assert_allclose(found, exact(case, state, action), rtol=1e-5, atol=1e-5)
         obs = model.obs(torch.from_numpy(state), torch.from_numpy(action)).numpy()

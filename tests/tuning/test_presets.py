@@ -42,3 +42,10 @@ def test_arguments_win_over_the_preset() -> None:
     assert [config.plan(stage).episodes for stage in (1, 2)] == [30, 20]
     assert [config.plan(stage).updates for stage in (1, 2)] == [15, 10]
     assert (config.num_envs_per_env_runner, config.seed) == (10, 7)
+
+
+def test_a_constraint_takes_the_penalty_out_of_the_reward() -> None:
+    plain = make_config(TrainArgs(case="ieee13-volt")).env_config
+    assert "penalty_kw_per_pu" not in plain
+    priced = make_config(TrainArgs(case="ieee13-volt", settings=("constraint=lagrangian",)))
+    assert priced.env_config == {**plain, "penalty_kw_per_pu": 0.0}

@@ -14,6 +14,8 @@ import pytest
 import ray
 
 from rllib_grid import make_case
+from tuning.errors import CommandError
+from tuning.local_ray import local_ray
 from tuning.runfolder import RunFolder, create_run
 
 STRANGER = "import ray, sys; ray.init(address=sys.argv[1]); print('in')"
@@ -88,3 +90,14 @@ def test_tampered_report_is_one_line(
 def test_report_with_a_pickle_in_its_place_is_one_line(finished: RunFolder, refused) -> None:
     finished.report_file.write_bytes(b"\x80\x04\x95")
     assert "is not JSON" in refused("report", finished.path)
+
+
+def test_ray_that_does_not_come_up_is_one_line(monkeypatch) -> None:
+    def too_slow(**_: Any) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", too_slow)
+    expected = "Ray did not start: The current node timed out during startup."
+    with pytest.raises(CommandError, match=expected), local_ray(1):
+        pass

@@ -1,0 +1,259 @@
+"""A day case: a feeder with its agents, batteries, limits, prices, bounds and profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rllib_grid.case import Case, make_case
+from rllib_grid.checks import Array, known, number, per_bus
+from rllib_grid.days.day_layout import DayLayout, PerBus, Shared
+from rllib_grid.days.diversity import SyntheticProfiles
+from rllib_grid.days.profiles import Profiles, Split
+from rllib_grid.days.sources import ProfileSource, profiles_from_dict
+from rllib_grid.errors import GridError
+from rllib_grid.feeder import Feeder
+
+CLOCK = ("day_sin", "day_cos", "half_day_sin", "half_day_cos")
+
+
+@dataclass(frozen=True, eq=False)
+class DayCase:
+    """Everything that the result of a day depends on, apart from the learner.
+
+    Cost of a day, in EUR, over steps t of h hours:
+
+        sum_t h [ price_t (sum p_ctrl + loss_t) + sum (alpha_p p_ctrl^2 + alpha_q q_ctrl^2)
+                  + penalty * sum excess_t ]
+        - soc_value * sum (soc_T - soc_0) + soc_bend / 2 * sum (soc_T - target)^2
+
+    The energy of the base demand itself is left out: no control changes it. Loss is LinDistFlow's,
+    and priced like all energy. excess_t of a bus is how far its voltage lies outside the bounds,
+    to first order, (v_sq - v_max^2) / (2 v_max) above and (v_min^2 - v_sq) / (2 v_min) below, in
+    p.u.: convex, so that the optimum can be found and proven.
+
+    A battery that takes c and gives d (kW at the grid, one of them 0) for h hours moves its state
+    of charge by h (efficiency c - d / efficiency). What it has no room or no energy for it does
+    not take or give: p_ctrl is clipped to what its state of charge allows.
+
+    Where one number per bus is asked for, a scalar stands for all buses.
+
+    Attributes:
+        name: what to call it.
+        feeder: of n buses; a `Feeder.to_dict()` will do.
+        groups: buses of each agent; together every bus 1..n exactly once.
+        profiles: where the days come from; a source's `to_dict()` will do.
+        capacity_kwh: (n,) usable capacity of each battery, > 0.
+        p_limit_kw: (n,) |p_ctrl| <= p_limit_kw, > 0.
+        q_limit_kvar: (n,) |q_ctrl| <= q_limit_kvar, > 0.
+        efficiency: one-way, of charging and of discharging, in (0, 1].
+        alpha_p: (n,) wear, in EUR per hour and kW^2, >= 0.
+        alpha_q: (n,) inverter losses, in EUR per hour and kvar^2, >= 0.
+        soc_start: range, as shares of capacity, from which each battery's charge at midnight is
+            drawn, uniformly and independently.
+        soc_target: share of capacity that is best at the end of the day.
+        soc_value_eur_per_kwh: what a stored kWh is worth at the end of the day.
+        soc_bend_eur_per_kwh2: how fast that worth falls above the target and rises below, >= 0.
+        settle: when stored energy is paid for in the reward. "end": by the last step alone.
+            "stepwise": every step is credited with soc_value times what it stores; the sum over
+            the day is the same (potential-based shaping; Ng, Harada and Russell, 1999).
+        v_head_pu: constant voltage of the head.
+        v_min_pu, v_max_pu: bounds on the voltage of every bus.
+        penalty_eur_per_pu_h: price of a p.u. of excess at one bus for an hour.
+        agent_reward: "shared", or "local": every agent is charged the loss, and of all other
+            costs those of its own buses.
+
+    Raises:
+        GridError: naming the value, its bound and the remedy.
+    """
+
+    name: str
+    feeder: Feeder
+    groups: tuple[tuple[int, ...], ...]
+    profiles: ProfileSource = field(default_factory=SyntheticProfiles)
+    capacity_kwh: Array = 100.0  # type: ignore[assignment]  # __post_init__ spreads scalars
+    p_limit_kw: Array = 30.0  # type: ignore[assignment]
+    q_limit_kvar: Array = 50.0  # type: ignore[assignment]
+    efficiency: float = 0.95
+    alpha_p: Array = 2e-4  # type: ignore[assignment]
+    alpha_q: Array = 2e-5  # type: ignore[assignment]
+    soc_start: tuple[float, float] = (0.2, 0.8)
+    soc_target: float = 0.5
+    soc_value_eur_per_kwh: float = 0.25
+    soc_bend_eur_per_kwh2: float = 1e-3
+    settle: Literal["end", "stepwise"] = "end"
+    v_head_pu: float = 1.0
+    v_min_pu: float = 0.95
+    v_max_pu: float = 1.05
+    penalty_eur_per_pu_h: float = 500.0
+    agent_reward: Literal["shared", "local"] = "shared"
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__  # the dataclass is frozen; here it is still being made
+        if isinstance(self.feeder, Mapping):
+            put(self, "feeder", Feeder.from_dict(self.feeder))
+        if isinstance(self.profiles, Mapping):
+            put(self, "profiles", profiles_from_dict(self.profiles))
+        n = self.feeder.num_buses
+        plain = Case(  # its checks of groups and bounds are ours too
+            self.name,
+            self.feeder,
+            self.groups,
+            v_head_pu=self.v_head_pu,
+            v_min_pu=self.v_min_pu,
+            v_max_pu=self.v_max_pu,
+            agent_reward=self.agent_reward,
+        )
+        put(self, "groups", plain.groups)
+        for name in ("capacity_kwh", "p_limit_kw", "q_limit_kvar"):
+            put(self, name, per_bus(name, getattr(self, name), n))
+            for bus, value in enumerate(getattr(self, name), start=1):
+                number(f"bus {bus}: {name}", value, above=0)
+        for name in ("alpha_p", "alpha_q"):
+            put(self, name, per_bus(name, getattr(self, name), n, at_least=0.0))
+        if number("efficiency", self.efficiency, above=0) > 1:
+            raise GridError(f"efficiency is {self.efficiency:g}, must be <= 1")
+        put(self, "soc_start", _shares(self.soc_start))
+        if not 0 <= number("soc_target", self.soc_target) <= 1:
+            raise GridError(f"soc_target is {self.soc_target:g}, must be in 0..1")
+        number("soc_value_eur_per_kwh", self.soc_value_eur_per_kwh)
+        for name in ("soc_bend_eur_per_kwh2", "penalty_eur_per_pu_h"):
+            if number(name, getattr(self, name)) < 0:
+                raise GridError(f"{name} is {getattr(self, name):g}, must be >= 0")
+        known("way to settle", self.settle, ("end", "stepwise"))
+
+    @property
+    def num_buses(self) -> int:
+        """Number of buses n, without the head."""
+        return self.feeder.num_buses
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents, in the order of `groups`."""
+        return tuple(f"agent_{i}" for i in range(len(self.groups)))
+
+    @property
+    def obs_scale_pu(self) -> float:
+        """Voltage deviation that counts as 1 in an observation: half the permitted band."""
+        return (self.v_max_pu - self.v_min_pu) / 2
+
+    @cached_property
+    def year(self) -> Profiles:
+        """All days."""
+        return self.profiles.load(self.num_buses)
+
+    def days(self, split: Split) -> Profiles:
+        """The days of one part of the year, see `Profiles.of`."""
+        return self.year.of(split)
+
+    @cached_property
+    def layout(self) -> DayLayout:
+        """Order and scale of the joint arrays; scales are taken from the training days."""
+        days, half = self.days("train"), self.capacity_kwh / 2
+        ones, zeros = np.ones(self.num_buses), np.zeros(self.num_buses)
+        per_bus = (("p_base_kw", days.p_base_kw), ("q_base_kvar", days.q_base_kvar))
+        state = [
+            PerBus(name, values.mean(axis=(0, 1)), values.std(axis=(0, 1)) + 1e-6)
+            for name, values in per_bus
+        ]
+        price = days.price_eur_per_kwh
+        shared = [Shared("price_eur_per_kwh", float(price.mean()), float(price.std()) + 1e-6)]
+        return DayLayout(
+            self.groups,
+            state=(*state, PerBus("soc_kwh", half, half)),
+            shared=(*shared, *(Shared(name, 0.0, 1.0) for name in CLOCK)),
+            action=(
+                PerBus("p_ctrl_kw", zeros, self.p_limit_kw),
+                PerBus("q_ctrl_kvar", zeros, self.q_limit_kvar),
+            ),
+            observation=(PerBus("v_pu", self.v_head_pu * ones, self.obs_scale_pu * ones),),
+        )
+
+    def replace(self, **changes: Any) -> DayCase:
+        """A copy with some fields changed.
+
+        Raises:
+            GridError: on an unknown field or a bad value.
+        """
+        for name in changes:
+            known("field of a day case", name, (f.name for f in fields(self)))
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form. Two cases are the same if these are equal."""
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                values[name] = value.tolist()
+        values["feeder"] = self.feeder.to_dict()
+        values["profiles"] = self.profiles.to_dict()
+        values["groups"] = [list(group) for group in self.groups]
+        values["soc_start"] = list(self.soc_start)
+        return values
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> DayCase:
+        """The inverse of `to_dict`; fields that have a default may be left out.
+
+        Raises:
+            GridError: on a field that is unknown or missing, or a bad value.
+        """
+        for name in data:
+            known("field of a day case", name, (f.name for f in fields(cls)))
+        for name in ("name", "feeder", "groups"):
+            if name not in data:
+                raise GridError(f"a day case needs the field {name!r}")
+        return cls(**data)
+
+
+def clock(step: NDArray[np.int64], num_steps: int) -> Array:
+    """The time of day as `CLOCK` names it: the hand of a clock of 24 and of one of 12 hours.
+
+    Args:
+        step: (...,) whole numbers 0..T.
+        num_steps: T.
+
+    Returns:
+        (..., 4).
+    """
+    angle = 2 * np.pi * np.asarray(step) / num_steps
+    hands = (np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle))
+    return np.stack(hands, axis=-1)
+
+
+# The presets: which plain case lends feeder and groups, and what differs from the defaults above.
+DAY_CASES: dict[str, dict[str, Any]] = {
+    "ieee13-day": {"of": "ieee13"},
+    "ieee13-day-bdew": {"of": "ieee13", "profiles": SyntheticProfiles(shapes="bdew")},
+    "ieee13-twelve-day": {"of": "ieee13-twelve"},
+}
+
+
+def day_case_names() -> tuple[str, ...]:
+    """Names of the presets."""
+    return tuple(DAY_CASES)
+
+
+def make_day_case(name: str, **overrides: Any) -> DayCase:
+    """A preset, with some of its fields changed.
+
+    Raises:
+        GridError: on an unknown name or field, or a bad value.
+    """
+    known("day case", name, DAY_CASES)
+    preset = dict(DAY_CASES[name])
+    plain = make_case(preset.pop("of"))
+    case = DayCase(name, plain.feeder, plain.groups, **preset)
+    return case.replace(**overrides) if overrides else case
+
+
+def _shares(values: Any) -> tuple[float, float]:
+    low, high = (number("soc_start", value) for value in values)
+    if not 0 <= low <= high <= 1:
+        raise GridError(f"soc_start is {low:g} to {high:g}, must be a range within 0..1")
+    return low, high

@@ -1,0 +1,196 @@
+"""``python -m tuning day``: train on days with storage, and judge on other days."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rllib_grid.days.grid_day_env  # noqa: F401  # importing it registers "grid-day"
+from policies.controller import load_controllers
+from policies.maddpg import MADDPG
+from policies.maddpg_config import MADDPGConfig
+from rllib_grid.days.day_case import DayCase
+from tuning.checkpoints import save_checkpoint
+from tuning.day_args import DayArgs
+from tuning.day_evaluation import DayJudge
+from tuning.day_report import draw_days, print_days
+from tuning.day_runner import DayRunner
+from tuning.errors import CommandError
+from tuning.local_ray import local_ray, quiet_rllib
+from tuning.runfolder import RunFolder, create_run, git_commit, versions, write_json, writing
+from tuning.settings import apply_settings, read_settings
+
+VALIDATION_DAYS = 200  # trajectories per validation, drawn from the validation days
+
+
+def make_day_config(args: DayArgs, case: DayCase) -> MADDPGConfig:
+    """The configuration of a training on days: what differs from `MADDPGConfig`'s defaults.
+
+    Days are cheap and updates are not, so each update has a dozen new rows: with few days the
+    critics learn the replay by heart and the actors live on their errors. Each agent has a critic
+    of its own reward: what others pay for does not depend on it, and a critic that all actors
+    climb together overestimates, the more the longer the horizon. The actors are slower than the
+    critics for the same reason.
+
+    Args:
+        args: Checked arguments of ``day``.
+        case: The day case, already with the profiles asked for.
+    """
+    config = MADDPGConfig()
+    config.environment("grid-day", env_config={"case": case.to_dict()})
+    config.training(
+        gamma=0.99,
+        critic="separate",
+        reward_scale=0.5,
+        actor_lr=1e-3,
+        critic_lr=3e-3,
+        tau=0.01,
+        critic_width=128,
+        critic_rows=64,
+        actor_width=128,
+        replay_capacity=300_000,
+    )
+    config.stages(
+        num_stages=args.stages,
+        episodes=args.episodes or (10_000,),
+        updates_per_episode=0.6,
+        warmup_episodes=2_500,
+        collect_share=0.7,
+        updates_per_iteration=500,
+        validation_episodes=VALIDATION_DAYS,
+    )
+    config.env_runners(env_runner_cls=DayRunner, num_envs_per_env_runner=250)
+    apply_settings(config, read_settings(args.settings or ()))
+    if args.gamma is not None:
+        config.training(gamma=args.gamma)
+    config.debugging(seed=args.seed, log_level="ERROR")
+    return config
+
+
+def run_day(args: DayArgs) -> None:
+    """Train, judge and report.
+
+    Args:
+        args: As returned by `day_args.check`.
+
+    Raises:
+        CommandError: Settings that do not go together.
+    """
+    quiet_rllib()
+    case = args.make_case()
+    config = make_day_config(args, case)
+    try:
+        config.validate()
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    for split in ("train", "validation", "test"):
+        case.days(split)  # refuses a year that is too short before any long work
+    run = create_run(args.out, f"{args.case}-seed{args.seed}")
+    write_json(
+        run.config_file,
+        {
+            "day_case_name": case.name,
+            "arguments": args.to_json(),
+            "day_case": case.to_dict(),
+            "versions": versions(),
+            "git_commit": git_commit(),
+        },
+    )
+    with local_ray(1):
+        algo = config.build_algo()
+        try:
+            _train(algo, run, quiet=args.quiet)
+            with writing(run.controllers):
+                algo.export_controllers(run.controllers)
+            save_checkpoint(algo, run)
+            progress = algo.progress()
+        finally:
+            algo.stop()
+    report = _judged(args, case, run.controllers, progress)
+    run.write_report(report)
+    files = draw_days(report, run.path)
+    print_days(report)
+    names = ", ".join(path.name for path in files)
+    print(f"{run.path}: report.json, progress.csv, controllers/, checkpoint/, {names}")
+
+
+def _train(algo: MADDPG, run: RunFolder, *, quiet: bool) -> None:
+    started = time.monotonic()
+    rows: list[dict[str, Any]] = []
+    while not algo.finished:
+        done = algo.train()["maddpg"]
+        # An iteration that ends a stage already shows the next one, which has done nothing yet.
+        now = done if done["updates"] or not done["ended"] else done["ended"][-1]
+        names = ("stage", "episodes", "updates", "env_steps", "validation_return", "best_return")
+        rows.append({name: now[name] for name in names})
+        rows[-1]["wall_s"] = time.monotonic() - started
+        run.write_progress(rows)
+        if not quiet:
+            print(
+                f"stage {now['stage']}/{algo.config.num_stages}  days {now['episodes']:,}  "
+                f"updates {now['updates']:,}  validation return {now['validation_return']:,.1f} "
+                f"EUR a day (best {now['best_return']:,.1f})  {rows[-1]['wall_s']:.0f} s",
+                flush=True,
+            )
+
+
+def _judged(args: DayArgs, case: DayCase, folder: Path, progress: dict[str, Any]) -> dict[str, Any]:
+    """The report of exported controllers on the test days."""
+    judge = DayJudge(case, "test", args.test_days)
+    controllers = load_controllers(folder)
+    horizon = judge.receding_horizon()
+    records = [judge.run_controllers(controllers, stage + 1) for stage in range(args.stages)]
+    stages = []
+    for record, ended in zip(records, progress["ended"], strict=True):
+        told = {name: ended[name] for name in ("stage", "episodes", "updates", "wall_s")}
+        saved = judge.idle.cost_eur - record.cost_eur
+        rival = judge.idle.cost_eur - horizon.cost_eur
+        stages.append(
+            judge.judge(record).entry(
+                **told, saved_of_receding_horizon=float(saved.sum() / rival.sum())
+            )
+        )
+    planned = judge.run(judge.foresight.decide)
+    return {
+        "day_case": case.name,
+        "seed": args.seed,
+        "steps": judge.days.num_steps,
+        "test_days": judge.days.num_days,
+        "stages": stages,
+        "yardsticks": {
+            "idle": judge.judge(judge.idle).entry(),
+            "price_rule": judge.judge(judge.price_rule()).entry(),
+            "receding_horizon": judge.judge(horizon).entry(),
+            "perfect_foresight": judge.judge(planned).entry(),
+        },
+        "proof": judge.proof(),
+        "day": _one_day(judge, {"stage": records[-1], "foresight": planned}),
+    }
+
+
+def _one_day(judge: DayJudge, records: dict[str, Any]) -> dict[str, Any]:
+    """What the picture shows: the day on which the choice of controls matters most."""
+    at = int(np.argmax(judge.idle.cost_eur - judge.foresight.cost_eur))
+    days = judge.days
+    shown: dict[str, Any] = {
+        "date": str(days.dates[at]),
+        "price_eur_per_kwh": days.price_eur_per_kwh[at],
+        "p_base_kw": days.p_base_kw[at].sum(axis=1),
+        "v_bounds_pu": [judge.case.v_min_pu, judge.case.v_max_pu],
+        "idle_v_min_pu": judge.idle.v_pu[at].min(axis=1),
+        "idle_v_max_pu": judge.idle.v_pu[at].max(axis=1),
+        "capacity_kwh": float(judge.case.capacity_kwh.sum()),
+    }
+    for name, record in records.items():
+        shown[name] = {
+            "p_ctrl_kw": record.p_ctrl_kw[at].sum(axis=1),
+            "q_ctrl_kvar": record.q_ctrl_kvar[at].sum(axis=1),
+            "soc_kwh": record.soc_kwh[at].sum(axis=1),
+            "v_min_pu": record.v_pu[at].min(axis=1),
+            "v_max_pu": record.v_pu[at].max(axis=1),
+            "cost_eur": float(record.cost_eur[at]),
+        }
+    return shown
