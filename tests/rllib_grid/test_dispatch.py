@@ -16,7 +16,6 @@ from rllib_grid import (
 )
 from rllib_grid.power_flow import v_sq_pu
 
-
 QUADRATIC = [name for name in case_names() if make_case(name).s_max_kva is None]
 
 
@@ -69,7 +68,7 @@ def test_agrees_with_cvxpy_for_costs_and_limits_of_all_kinds(fork_case: Case) ->
 
 @pytest.mark.parametrize("changes", [{"s_max_kva": 105.0}, {"physics": "ac"}])
 def test_other_programs_are_refused(ieee13: Case, changes: dict) -> None:
-    with pytest.raises(GridError, match="case ieee13 is no quadratic program .* make_dispatch"):
+    with pytest.raises(GridError, match=r"case ieee13 is no quadratic program .* make_dispatch"):
         OptimalDispatch(ieee13.replace(**changes))
 
 
