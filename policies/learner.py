@@ -88,7 +88,7 @@ class MADDPGLearner(TorchLearner):
     def _uncompiled_update(self, batch: dict[str, Any], **kwargs: Any) -> tuple[Any, Any, Any]:
         """Work off the stack of minibatches in `batch`."""
         config, stage, team = self.config, self.stage, self.team()
-        rule = UpdateRule(config.gamma, config.tau, config.actor_step == "joint")
+        rule = UpdateRule(config.gamma, config.tau, config.actor_step == "joint", config.critic_tau)
         columns = {name: batch[CRITIC][name] for name in config.replay_columns()}
         size = config.minibatch_size // max(1, config.num_learners)
         reduce = self._average_gradients if config.num_learners > 1 else None

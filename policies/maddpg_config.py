@@ -72,6 +72,7 @@ class MADDPGConfig(AlgorithmConfig):
         self.critic_lr: list[float] = [3e-3, 1e-3]
         self.lr_decay = "cosine"
         self.tau = 0.002
+        self.critic_tau: float | None = None
         self.actor_step = "joint"
         self.target_input = "probe"
         self.reward_scale = 0.5
@@ -103,6 +104,7 @@ class MADDPGConfig(AlgorithmConfig):
         critic_lr: float | Sequence[float] = NotProvided,
         lr_decay: str = NotProvided,
         tau: float = NotProvided,
+        critic_tau: float | None = NotProvided,
         actor_step: str = NotProvided,
         target_input: str = NotProvided,
         reward_scale: float = NotProvided,
@@ -119,7 +121,8 @@ class MADDPGConfig(AlgorithmConfig):
         Args:
             critic: "shared" (one for all agents, on the shared reward; MADDPG-1) or "separate"
                 (one per agent, on the agents' rewards; MADDPG-2).
-            critic_net: "quadratic-residual" or "paper", see `networks.Critics`.
+            critic_net: "quadratic-residual", "saddle-residual" (for gamma > 0) or "paper", see
+                `networks.Critics`.
             critic_width: units of the critics' hidden layers.
             critic_rows: rows of the quadratic part.
             carry_critic: whether a stage begins with the critics of the stage before, as the
@@ -134,8 +137,11 @@ class MADDPGConfig(AlgorithmConfig):
             actor_lr: Adam's rate; a sequence gives one per stage, the last for all later ones.
             critic_lr: the same for the critics.
             lr_decay: "cosine" (to zero at the end of each stage) or "constant".
-            tau: step of the target networks, in (0, 1]. The target actors are also what is
-                validated and frozen, beside the current ones: an average over recent weights.
+            tau: step of the target actors (and critics), in (0, 1]. The target actors are also
+                what is validated and frozen, beside the current ones: an average over recent
+                weights.
+            critic_tau: step of the target critics, in (0, 1]; `tau` if None. With gamma > 0 the
+                values of a horizon of T steps need some T / critic_tau updates to come through.
             actor_step: "joint" (all agents act as their current actors do) or "own" (the
                 paper's: the others' actions are those of the minibatch).
             target_input: for gamma > 0, what the target actors of a stage > 1 see at s':
@@ -177,6 +183,7 @@ class MADDPGConfig(AlgorithmConfig):
             "critic_lr": _listed(critic_lr),
             "lr_decay": lr_decay,
             "tau": tau,
+            "critic_tau": critic_tau,
             "actor_step": actor_step,
             "target_input": target_input,
             "reward_scale": reward_scale,
@@ -291,6 +298,7 @@ class MADDPGConfig(AlgorithmConfig):
             "validation_episodes": self.validation_episodes >= 1,
             "gamma": 0 <= self.gamma < 1,
             "tau": 0 < self.tau <= 1,
+            "critic_tau": self.critic_tau is None or 0 < self.critic_tau <= 1,
             "actor_width": self.actor_width >= 1,
             "critic_width": self.critic_width >= 1,
             "critic_rows": self.critic_rows >= 1,

@@ -22,7 +22,7 @@ from policies.circle_layer import ActionCircles
 from policies.joint_spec import JointSpec
 
 ACTORS = ("paper", "plain")
-CRITICS = ("paper", "quadratic-residual")
+CRITICS = ("paper", "quadratic-residual", "saddle-residual")
 
 
 class StackedLinear(nn.Module):
@@ -249,14 +249,16 @@ class Critics(nn.Module):
 
     "paper": the state goes through a first layer, the action enters at the second; layer norm
     and ReLU behind both. "quadratic-residual": Q = -|W z + b|^2 + f(z) with z = (s, a), a
-    concave quadratic with a small MLP f for what is left.
+    concave quadratic with a small MLP f for what is left. "saddle-residual": |U s + c|^2 on top of
+    that, so that the quadratic is any that is concave in the action; what the state is worth later
+    (the energy in a battery at some hour, say) bends both ways.
 
     Args:
         n: number of critics: 1 (shared) or one per agent.
         spec: widths of the joint arrays.
-        kind: "paper" or "quadratic-residual".
+        kind: one of `CRITICS`.
         width: units of each hidden layer.
-        rows: rows of W.
+        rows: rows of W, and of U.
     """
 
     def __init__(self, n: int, spec: JointSpec, *, kind: str, width: int, rows: int = 48) -> None:
@@ -274,6 +276,8 @@ class Critics(nn.Module):
             self.first = StackedLinear(n, s + a, width)
             self.second = StackedLinear(n, width, width)
         self.last = StackedLinear(n, width, 1)
+        if kind == "saddle-residual":
+            self.upward = StackedLinear(n, s, rows)
 
     def forward(self, state: Tensor, action: Tensor) -> Tensor:
         """Values of joint actions.
@@ -300,4 +304,6 @@ class Critics(nn.Module):
         h = F.silu(self.second(F.silu(self.first(z))))
         residual: Tensor = self.last(h).squeeze(-1)
         quadratic: Tensor = self.quadratic(z).square().sum(-1)
+        if self.kind == "saddle-residual":
+            quadratic = quadratic - self.upward(state).square().sum(-1)
         return residual - quadratic

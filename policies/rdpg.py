@@ -19,6 +19,7 @@ from policies.rdpg_env_runner import MARDPGEnvRunner
 from policies.rdpg_learner import MARDPGLearner
 from policies.recurrent_controller import RecurrentController, kind_name
 from policies.recurrent_modules import RecurrentActorModule, RecurrentCriticModule
+from policies.recurrent_networks import RECURRENT_CRITICS
 from policies.replay import JointReplay
 from policies.rl_modules import CRITIC, actor_id
 
@@ -87,6 +88,13 @@ class MARDPGConfig(MADDPGConfig):
         for name in ("num_rounds", "time_steps", "memory_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 1")
+        if self.critic_net not in RECURRENT_CRITICS:
+            raise ValueError(
+                f"critic_net is {self.critic_net!r}, must be one of "
+                f"{', '.join(RECURRENT_CRITICS)} for MA-RDPG"
+            )
+        if self.critic_tau is not None:
+            raise ValueError(f"critic_tau is {self.critic_tau}, must be None for MA-RDPG")
         for name, value in (("num_stages", 1), ("full_state", False), ("target_input", "probe")):
             if getattr(self, name) != value:
                 raise ValueError(

@@ -19,13 +19,14 @@ from torch.nn import functional as F
 from policies.joint_spec import JointSpec
 from policies.networks import (
     ACTORS,
-    CRITICS,
     ProjectedClip,
     StackedLayerNorm,
     StackedLinear,
     whitening,
 )
 from policies.recurrent_layers import SlotLinear, StackedGRU, at_slots, slot
+
+RECURRENT_CRITICS = ("paper", "quadratic-residual")
 
 
 class RecurrentActor(nn.Module):
@@ -250,8 +251,10 @@ class RecurrentCritics(nn.Module):
         rows: int = 48,
     ) -> None:
         super().__init__()
-        if kind not in CRITICS:
-            raise ValueError(f"critic net is {kind!r}, must be one of {', '.join(CRITICS)}")
+        if kind not in RECURRENT_CRITICS:
+            raise ValueError(
+                f"critic net is {kind!r}, must be one of {', '.join(RECURRENT_CRITICS)}"
+            )
         s, a = spec.state_dim, spec.action_dim
         self.n, self.spec, self.num_rounds, self.kind = n, spec, num_rounds, kind
         slots = 1 if kind == "paper" else num_rounds + recurs

@@ -25,13 +25,15 @@ class UpdateRule:
 
     Attributes:
         gamma: discount factor in [0, 1).
-        tau: step of the target networks towards the current ones, in (0, 1].
+        tau: step of the target actors towards the current ones, in (0, 1].
         joint_actor_step: see `losses.actor_actions`.
+        critic_tau: step of the target critics, in (0, 1]; `tau` if None.
     """
 
     gamma: float
     tau: float
     joint_actor_step: bool
+    critic_tau: float | None = None
 
 
 def own_columns(spec: JointSpec) -> Tensor:
@@ -106,7 +108,7 @@ class Team:
         # Early on the average forgets faster, so that the initial weights leave no trace.
         polyak(self._target_actor, self._actor, max(rule.tau, 1.0 / (self.updates + 1)))
         if rule.gamma > 0.0:
-            polyak(self._target_critic, self._critic, rule.tau)
+            polyak(self._target_critic, self._critic, rule.critic_tau or rule.tau)
         return critic_loss.detach(), actor_loss.detach()
 
 

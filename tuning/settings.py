@@ -81,12 +81,13 @@ _SWITCH = Setting(bool)
 
 SETTINGS: dict[str, Setting] = {
     "critic": Setting(str, choices=("shared", "separate")),
-    "critic_net": Setting(str, choices=("quadratic-residual", "paper")),
+    "critic_net": Setting(str, choices=("quadratic-residual", "saddle-residual", "paper")),
     "updates_per_episode": Setting(float),
     "actor_lr": _RATE,
     "critic_lr": _RATE,
     "lr_decay": Setting(str, choices=("cosine", "constant")),
     "tau": Setting(float, high=1.0),
+    "critic_tau": Setting(float, high=1.0),
     "minibatch_size": _COUNT,
     "replay_capacity": _COUNT,
     "reward_scale": Setting(float),

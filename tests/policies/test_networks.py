@@ -228,6 +228,24 @@ def test_quadratic_residual_by_hand():
         torch.testing.assert_close(critic(state, action)[e], expected)
 
 
+def test_saddle_bends_upwards_along_the_state_alone():
+    critic = critics("saddle-residual", 1).double()
+    with torch.no_grad():
+        critic.last.weight.zero_()  # without the residual
+    weight, upward = critic.quadratic.weight[0].detach(), critic.upward.weight[0].detach()
+    state, action = (x.double() for x in pairs(1, rows=1))
+
+    def value(z):
+        return critic(z[None, :6], z[None, None, 6:])[0, 0]
+
+    hessian = torch.autograd.functional.hessian(value, torch.cat([state[0], action[0, 0]]))
+    expected = -2.0 * weight @ weight.T
+    expected[:6, :6] += 2.0 * upward @ upward.T
+    torch.testing.assert_close(hessian, expected)
+    assert torch.linalg.eigvalsh(hessian).max() > 0.1
+    assert torch.linalg.eigvalsh(hessian[6:, 6:]).max() < 1e-9
+
+
 def test_quadratic_part_is_concave():
     critic = critics("quadratic-residual", 1).double()
     with torch.no_grad():

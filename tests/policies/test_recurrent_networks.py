@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from policies.joint_spec import JointSpec
-from policies.networks import ACTORS, CRITICS
+from policies.networks import ACTORS
 from policies.recurrent_layers import SlotLinear, StackedGRU, in_rounds, slot
-from policies.recurrent_networks import RecurrentActor, RecurrentCritics
+from policies.recurrent_networks import RECURRENT_CRITICS, RecurrentActor, RecurrentCritics
 
 SPEC = JointSpec(("agent_0", "agent_1", "agent_2"), (2, 1, 3), (1, 2, 1), (1, 3, 2))
 L, B = 2, 5
@@ -144,7 +144,7 @@ def test_inputs_are_whitened_for_every_slot():
             torch.testing.assert_close(covariance, expected, atol=2e-3, rtol=0)
 
 
-@pytest.mark.parametrize("kind", CRITICS)
+@pytest.mark.parametrize("kind", RECURRENT_CRITICS)
 def test_each_critic_values_its_own_set_of_actions(kind):
     made, x = critics(3, kind), sequence()
     action = torch.rand(3, 2 * L, B, SPEC.action_dim, dtype=torch.float64)
@@ -158,7 +158,7 @@ def test_each_critic_values_its_own_set_of_actions(kind):
     torch.testing.assert_close(made(x[1:], memory[:, 1:], action[:, 1:], start=1), found[:, 1:])
 
 
-@pytest.mark.parametrize("kind", CRITICS)
+@pytest.mark.parametrize("kind", RECURRENT_CRITICS)
 def test_one_critic_values_several_sets_of_actions(kind):
     made, x = critics(1, kind), sequence()
     action = torch.rand(3, 2 * L, B, SPEC.action_dim, dtype=torch.float64)
@@ -167,7 +167,7 @@ def test_one_critic_values_several_sets_of_actions(kind):
     torch.testing.assert_close(made(x, memory, action), apart)
 
 
-@pytest.mark.parametrize("kind", CRITICS)
+@pytest.mark.parametrize("kind", RECURRENT_CRITICS)
 def test_critics_remember_earlier_rounds(kind):
     made, x = critics(1, kind), sequence()
     other = x.clone()

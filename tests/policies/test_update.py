@@ -88,7 +88,8 @@ def assert_same(network, expected, name):
 @pytest.mark.parametrize("gamma", [0.0, 0.9])
 @pytest.mark.parametrize("joint", [True, False])
 @pytest.mark.parametrize("n", [1, 2])
-def test_one_update_by_hand(n, joint, gamma, stage, kinds):
+@pytest.mark.parametrize("critic_tau", [None, 0.3])
+def test_one_update_by_hand(critic_tau, n, joint, gamma, stage, kinds):
     """Critic, then actors against the new critic, then targets; nothing else moves."""
     tau = 0.1
     team = make_team(UNEVEN, n, stage=stage, kinds=kinds)
@@ -119,13 +120,17 @@ def test_one_update_by_hand(n, joint, gamma, stage, kinds):
             actor_loss = actor_loss - values[min(i, n - 1)].mean()
     actor = stepped(old["actor"], actor_loss, RATES["actor"])
 
-    found = team.update(batch, UpdateRule(gamma, tau, joint))
+    found = team.update(batch, UpdateRule(gamma, tau, joint, critic_tau))
     torch.testing.assert_close(torch.stack(found), torch.stack([critic_loss, actor_loss]).detach())
     assert not any(loss.requires_grad for loss in found)
     assert_same(team.critic, critic, "critic")
     assert_same(team.actor, actor, "actor")
     assert_same(team.target_actor, between(old["target_actor"], actor, tau), "target_actor")
-    moved = between(old["target_critic"], critic, tau) if gamma > 0.0 else old["target_critic"]
+    moved = (
+        between(old["target_critic"], critic, critic_tau or tau)
+        if gamma > 0.0
+        else old["target_critic"]
+    )
     assert_same(team.target_critic, moved, "target_critic")
     assert team.updates == 1001
 
