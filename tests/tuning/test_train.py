@@ -231,9 +231,10 @@ def test_bench_measures_every_comparison(tmp_path: Path, ray_session, capsys) ->
     rates = json.loads((out / "bench.json").read_text())["rates"]
     assert {name: len(sides) for name, sides in rates.items()} == {
         "joint environment, steps/s": 2,
+        "AC environment, steps/s": 3,
         "sampling through the RLlib runner, steps/s": 1,
         "learner, updates/s": 3,
-        "optimal dispatch, states/s": 2,
+        "optimal dispatch, states/s": 3,
         "one decision, per s": 2,
     }
     assert all(rate > 0 for sides in rates.values() for rate in sides.values())
