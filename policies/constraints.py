@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from policies.joint_spec import JointSpec
 from policies.networks import StackedLinear
-from policies.update import Reduce, _descend, _Tensors
+from policies.update import Reduce, Tensors, descend
 
 CONSTRAINTS = ("none", "lagrangian")
 
@@ -183,7 +183,7 @@ class Lagrangian:
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.multipliers, self.bounds = multipliers, bounds
-        self._model = _Tensors(model)
+        self._model = Tensors(model)
 
     def update(
         self,
@@ -207,7 +207,7 @@ class Lagrangian:
             to be differentiated.
         """
         error = self.model(state, action[None])[0] - obs
-        _descend(error.square().mean(0).sum(), self._model, self.optimizer, reduce)
+        descend(error.square().mean(0).sum(), self._model, self.optimizer, reduce)
 
         bounds, seen = self.bounds, self.model(state, judged)
         tightened = excess(seen, bounds.low, bounds.high, bounds.margin)

@@ -16,7 +16,7 @@ from policies import losses
 from policies.constraints import Lagrangian
 from policies.recurrent_layers import in_rounds
 from policies.recurrent_networks import RecurrentActor, RecurrentCritics
-from policies.update import Reduce, UpdateRule, _descend, _Tensors, polyak
+from policies.update import Reduce, Tensors, UpdateRule, descend, polyak
 
 
 def round_targets(
@@ -64,8 +64,8 @@ class RecurrentTeam:
     lagrangian: Lagrangian | None = None  # where bounds on observations are to be held
 
     def __post_init__(self) -> None:
-        self._actor, self._target_actor = _Tensors(self.actor), _Tensors(self.target_actor)
-        self._critic, self._target_critic = _Tensors(self.critic), _Tensors(self.target_critic)
+        self._actor, self._target_actor = Tensors(self.actor), Tensors(self.target_actor)
+        self._critic, self._target_critic = Tensors(self.critic), Tensors(self.target_critic)
 
     def update(
         self, batch: dict[str, Tensor], rule: UpdateRule, reduce: Reduce | None = None
@@ -100,7 +100,7 @@ class RecurrentTeam:
         memory = self.critic.remember(seen)
         value = self.critic(seen, memory, action.expand(n, -1, -1, -1))
         critic_loss = losses.critic_loss(value.flatten(1), target.flatten(1))
-        _descend(critic_loss, self._critic, self.critic_optimizer, reduce)
+        descend(critic_loss, self._critic, self.critic_optimizer, reduce)
 
         with torch.no_grad():
             memory = self.critic.remember(seen)
@@ -116,7 +116,7 @@ class RecurrentTeam:
         if self.lagrangian is not None:
             obs = in_rounds(batch["obs"], spec.obs_dim).flatten(0, 1)
             actor_loss = actor_loss + self._charge(seen, action, obs, judged, reduce)
-        _descend(actor_loss, self._actor, self.actor_optimizer, reduce)
+        descend(actor_loss, self._actor, self.actor_optimizer, reduce)
 
         self.updates += 1
         # Early on the average forgets faster, so that the initial weights leave no trace.

@@ -61,8 +61,8 @@ class Team:
 
     def __post_init__(self) -> None:
         # Walking through modules for their parameters would cost a tenth of an update.
-        self._actor, self._target_actor = _Tensors(self.actor), _Tensors(self.target_actor)
-        self._critic, self._target_critic = _Tensors(self.critic), _Tensors(self.target_critic)
+        self._actor, self._target_actor = Tensors(self.actor), Tensors(self.target_actor)
+        self._critic, self._target_critic = Tensors(self.critic), Tensors(self.target_critic)
 
     def update(
         self, batch: dict[str, Tensor], rule: UpdateRule, reduce: Reduce | None = None
@@ -92,7 +92,7 @@ class Team:
             terminated = batch["terminated"][:, 0]
             target = losses.td_target(target, rule.gamma, terminated, next_value)
         critic_loss = losses.critic_loss(self.critic(state, action.expand(n, -1, -1)), target)
-        _descend(critic_loss, self._critic, self.critic_optimizer, reduce)
+        descend(critic_loss, self._critic, self.critic_optimizer, reduce)
 
         judged = losses.actor_actions(
             self.actor(inputs), action, self.own, joint=rule.joint_actor_step, n=n
@@ -102,7 +102,7 @@ class Team:
             actor_loss = actor_loss + self.lagrangian.update(
                 state, action, batch["obs"], judged, reduce
             )
-        _descend(actor_loss, self._actor, self.actor_optimizer, reduce)
+        descend(actor_loss, self._actor, self.actor_optimizer, reduce)
 
         self.updates += 1
         # Early on the average forgets faster, so that the initial weights leave no trace.
@@ -112,7 +112,7 @@ class Team:
         return critic_loss.detach(), actor_loss.detach()
 
 
-class _Tensors:
+class Tensors:
     """A network's parameters, with what they hold as plain tensors that share memory."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -120,8 +120,8 @@ class _Tensors:
         self.data = [parameter.data for parameter in self.parameters]
 
 
-def _descend(
-    loss: Tensor, network: _Tensors, optimizer: torch.optim.Optimizer, reduce: Reduce | None
+def descend(
+    loss: Tensor, network: Tensors, optimizer: torch.optim.Optimizer, reduce: Reduce | None
 ) -> None:
     """One optimizer step of one network: no gradient reaches others in the graph."""
     gradients = list(torch.autograd.grad(loss, network.parameters))
@@ -132,7 +132,7 @@ def _descend(
     optimizer.step()
 
 
-def polyak(target: _Tensors, source: _Tensors, tau: float) -> None:
+def polyak(target: Tensors, source: Tensors, tau: float) -> None:
     """target <- tau source + (1 - tau) target, over all parameters."""
     torch._foreach_lerp_(target.data, source.data, tau)
 
