@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rllib_grid.days.day_case import DayCase, day_case_names, make_day_case
     from rllib_grid.days.day_env import JointDayEnv
     from rllib_grid.days.grid_day_env import GridDayEnv
+    from rllib_grid.days.heat import HeatPumps
     from rllib_grid.days.profiles import Profiles
     from rllib_grid.demand import FileDemand, GaussianDemand, UniformDemand
     from rllib_grid.dispatch import CvxpyDispatch, DispatchResult, OptimalDispatch
@@ -61,6 +62,7 @@ _HOMES = {
     "make_day_case": "days.day_case",
     "JointDayEnv": "days.day_env",
     "GridDayEnv": "days.grid_day_env",
+    "HeatPumps": "days.heat",
     "Profiles": "days.profiles",
     "FileDemand": "demand",
     "GaussianDemand": "demand",
@@ -99,6 +101,7 @@ __all__ = [
     "GridDayEnv",
     "GridEnv",
     "GridError",
+    "HeatPumps",
     "JointDayEnv",
     "JointGridEnv",
     "JointStep",

@@ -13,6 +13,7 @@ from policies.controller import load_controllers
 from policies.maddpg import MADDPG
 from policies.maddpg_config import MADDPGConfig
 from rllib_grid.days.day_case import DayCase
+from rllib_grid.days.rollout import DayRecord
 from tuning.checkpoints import save_checkpoint
 from tuning.day_args import DayArgs
 from tuning.day_evaluation import DayJudge
@@ -33,7 +34,8 @@ def make_day_config(args: DayArgs, case: DayCase) -> MADDPGConfig:
     critics learn the replay by heart and the actors live on their errors. Each agent has a critic
     of its own reward: what others pay for does not depend on it, and a critic that all actors
     climb together overestimates, the more the longer the horizon. The actors are slower than the
-    critics for the same reason.
+    critics for the same reason. Target critics follow fast, so that a day's values come through in
+    a few hundred updates.
 
     Args:
         args: Checked arguments of ``day``.
@@ -42,26 +44,30 @@ def make_day_config(args: DayArgs, case: DayCase) -> MADDPGConfig:
     config = MADDPGConfig()
     config.environment("grid-day", env_config={"case": case.to_dict()})
     config.training(
-        gamma=0.99,
+        gamma=0.95,
         critic="separate",
         reward_scale=0.5,
         actor_lr=1e-3,
         critic_lr=3e-3,
         tau=0.01,
+        critic_tau=0.05,
+        critic_net="saddle-residual",
         critic_width=128,
         critic_rows=64,
         actor_width=128,
-        replay_capacity=300_000,
+        minibatch_size=1_024,
+        replay_capacity=400_000,
     )
     config.stages(
         num_stages=args.stages,
-        episodes=args.episodes or (10_000,),
-        updates_per_episode=0.6,
-        warmup_episodes=2_500,
+        episodes=args.episodes or (16_000,),
+        updates_per_episode=0.2,
+        warmup_episodes=2_000,
         collect_share=0.7,
-        updates_per_iteration=500,
+        updates_per_iteration=400,
         validation_episodes=VALIDATION_DAYS,
     )
+    config.exploration(sigma=0.5)
     config.env_runners(env_runner_cls=DayRunner, num_envs_per_env_runner=250)
     apply_settings(config, read_settings(args.settings or ()))
     if args.gamma is not None:
@@ -193,4 +199,22 @@ def _one_day(judge: DayJudge, records: dict[str, Any]) -> dict[str, Any]:
             "v_max_pu": record.v_pu[at].max(axis=1),
             "cost_eur": float(record.cost_eur[at]),
         }
+    pumps = judge.case.heat
+    if pumps is not None:
+        shown["t_bounds_c"] = [pumps.t_low_c, pumps.t_high_c]
+        shown["outdoor_c"] = days.outdoor_c[at]
+        for name, record in (("idle", judge.idle), *records.items()):
+            shown[name] = shown.get(name, {}) | _indoors(record, at)
     return shown
+
+
+def _indoors(record: DayRecord, at: int) -> dict[str, Any]:
+    """Heating in the picture, with the coldest and the warmest building; none without."""
+    if record.heat is None:
+        return {}
+    t_in = record.heat.t_in_c[at]
+    return {
+        "p_heat_kw": record.heat.p_heat_kw[at].sum(axis=1),
+        "t_min_c": t_in.min(axis=1),
+        "t_max_c": t_in.max(axis=1),
+    }

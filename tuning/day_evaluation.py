@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rllib_grid.days.day_case import CLOCK, DayCase, clock
+from rllib_grid.days.case_layout import CLOCK, clock
+from rllib_grid.days.day_case import DayCase
 from rllib_grid.days.dispatch import Foresight, RecedingHorizon, perfect_foresight
 from rllib_grid.days.forecast import Forecast
 from rllib_grid.days.profiles import Profiles, Split
@@ -19,7 +20,8 @@ from tuning.errors import CommandError
 from tuning.evaluation import VIOLATION_TOLERANCE_PU, Controller
 from tuning.statistics import Floats
 
-_CHARGE_KEY = 0x3A77D1  # of the charge at midnight; no training draws from this stream
+# Of the charge and of the temperature at midnight; no training draws from these streams.
+_CHARGE_KEY, _WARMTH_KEY = 0x3A77D1, 0x4EA7
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class DayJudgement:
         step_violation_rate: Share of all steps with a bus more than 1e-5 p.u. out of bounds.
         day_violation_rate: Share of days with such a step.
         violation_max_pu: Largest distance of any bus out of bounds.
+        comfort_eur_mean: Part of the cost that is paid for temperatures outside the comfort band;
+            this and what follows is None where the case has no heat pumps.
+        discomfort_kh_mean: Kelvins outside the band times hours, of a building and day.
+        heat_kwh_mean: Electricity of all heat pumps in a day.
     """
 
     cost_eur_mean: float
@@ -43,10 +49,14 @@ class DayJudgement:
     step_violation_rate: float
     day_violation_rate: float
     violation_max_pu: float
+    comfort_eur_mean: float | None = None
+    discomfort_kh_mean: float | None = None
+    heat_kwh_mean: float | None = None
 
     def entry(self, **more: Any) -> dict[str, Any]:
         """Return the entry of ``report.json``, with ``more`` (stage, episodes, ...) in front."""
-        return {**more, **dataclasses.asdict(self)}
+        figures = dataclasses.asdict(self)
+        return more | {name: value for name, value in figures.items() if value is not None}
 
 
 class DayJudge:
@@ -61,12 +71,15 @@ class DayJudge:
     def __init__(self, case: DayCase, split: Split, most: int) -> None:
         self.case = case
         self.days, self.soc_start_kwh = judged_days(case, split, most)
+        self.t_start_c = temperatures_at_midnight(case, self.days)
         self.idle = self.run(idle)
-        self.foresight: Foresight = perfect_foresight(case, self.days, self.soc_start_kwh)
+        self.foresight: Foresight = perfect_foresight(
+            case, self.days, self.soc_start_kwh, self.t_start_c
+        )
 
     def run(self, decide: Decide) -> DayRecord:
         """Run the days under anything that decides."""
-        return run_days(self.case, self.days, self.soc_start_kwh, decide)
+        return run_days(self.case, self.days, self.soc_start_kwh, decide, self.t_start_c)
 
     def run_controllers(self, controllers: Mapping[str, Controller], stages: int) -> DayRecord:
         """Run the days under exported controllers, up to one of their stages."""
@@ -95,7 +108,21 @@ class DayJudge:
             step_violation_rate=float(out.mean()),
             day_violation_rate=float(out.any(axis=1).mean()),
             violation_max_pu=float(worst.max()),
+            **self._comfort(record),
         )
+
+    def _comfort(self, record: DayRecord) -> dict[str, float]:
+        heat, pumps = record.heat, self.case.heat
+        if heat is None or pumps is None:
+            return {}
+        t_in = heat.t_in_c[:, 1:]
+        excess = np.maximum(np.maximum(pumps.t_low_c - t_in, t_in - pumps.t_high_c), 0.0)
+        hours = self.days.step_h
+        return {
+            "comfort_eur_mean": float(heat.comfort_eur.mean()),
+            "discomfort_kh_mean": float(hours * excess.sum(axis=1).mean()),
+            "heat_kwh_mean": float(hours * heat.p_heat_kw.sum(axis=(1, 2)).mean()),
+        }
 
     def gap_closed(self, cost_eur: Floats) -> float:
         """Return the share of the way from idling (0) to perfect foresight (1)."""
@@ -128,11 +155,29 @@ def judged_days(case: DayCase, split: Split, most: int) -> tuple[Profiles, Float
     count = min(most, days.num_days)
     days = days.take(np.linspace(0, days.num_days - 1, count).round().astype(np.int64))
     low, high = case.soc_start
-    shares = [
-        np.random.default_rng((_CHARGE_KEY, int(date.astype(np.int64)))).random(case.num_buses)
-        for date in days.dates
-    ]
-    return days, (low + (high - low) * np.array(shares)) * case.capacity_kwh
+    shares = _drawn_by_date(_CHARGE_KEY, days, case.num_buses)
+    return days, (low + (high - low) * shares) * case.capacity_kwh
+
+
+def temperatures_at_midnight(case: DayCase, days: Profiles) -> Floats | None:
+    """Return the indoor temperature (N, n) at each day's midnight; None without heat pumps.
+
+    A date's temperature is always the same, whatever other dates are judged.
+    """
+    if case.heat is None:
+        return None
+    low, high = case.heat.t_start_c
+    return low + (high - low) * _drawn_by_date(_WARMTH_KEY, days, case.num_buses)
+
+
+def _drawn_by_date(key: int, days: Profiles, num_buses: int) -> Floats:
+    """Numbers (N, n) in 0..1 that depend on key and date alone."""
+    return np.array(
+        [
+            np.random.default_rng((key, int(date.astype(np.int64)))).random(num_buses)
+            for date in days.dates
+        ]
+    )
 
 
 class TeamOfControllers:
@@ -171,10 +216,11 @@ class TeamOfControllers:
         self._case, self._controllers, self._stages = case, controllers, stages
         self._num_steps = num_steps
 
-    def __call__(self, situation: Situation) -> tuple[Floats, Floats]:
-        """Return p_ctrl_kw and q_ctrl_kvar, (N, n) each."""
+    def __call__(self, situation: Situation) -> tuple[Floats, ...]:
+        """Return p_ctrl_kw, q_ctrl_kvar and any p_heat_kw, (N, n) each."""
         known = _by_name(situation, self._num_steps)
-        p, q = np.zeros_like(situation.p_base_kw), np.zeros_like(situation.p_base_kw)
+        kinds = len(self._case.layout.action.per_bus)
+        controls = np.zeros((kinds, *situation.p_base_kw.shape))
         actions: dict[str, Floats] = {}
         seen: dict[str, Floats] = {}
         for stage in range(1, self._stages + 1):
@@ -185,12 +231,12 @@ class TeamOfControllers:
                 )
             for agent, controller in self._controllers.items():
                 own = np.array(controller.signature["buses"]) - 1
-                p[:, own], q[:, own] = np.split(actions[agent], 2, axis=1)
+                controls[:, :, own] = np.split(actions[agent], kinds, axis=1)
             if stage < self._stages:
-                v_pu = situation.v_pu(p, q)
+                v_pu = situation.v_pu(*controls)
                 for agent, controller in self._controllers.items():
                     seen[agent] = v_pu[:, np.array(controller.signature["buses"]) - 1]
-        return p, q
+        return tuple(controls)
 
 
 def _by_name(situation: Situation, num_steps: int) -> dict[str, Floats]:
@@ -200,6 +246,10 @@ def _by_name(situation: Situation, num_steps: int) -> dict[str, Floats]:
         "q_base_kvar": situation.q_base_kvar,
         "soc_kwh": situation.soc_kwh,
     }
+    shared = {"price_eur_per_kwh": situation.price_eur_per_kwh}
+    if situation.climate is not None:
+        per_bus["t_in_c"] = np.asarray(situation.climate.t_in_c, np.float64)
+        shared["outdoor_c"] = np.asarray(situation.climate.outdoor_c, np.float64)
     known = {
         f"{name}[{bus + 1}]": values[:, bus]
         for name, values in per_bus.items()
@@ -208,4 +258,4 @@ def _by_name(situation: Situation, num_steps: int) -> dict[str, Floats]:
     count = len(situation.price_eur_per_kwh)
     hands = clock(np.array(situation.step), num_steps)
     known |= {name: np.full(count, hands[k]) for k, name in enumerate(CLOCK)}
-    return known | {"price_eur_per_kwh": situation.price_eur_per_kwh}
+    return known | shared

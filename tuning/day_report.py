@@ -28,6 +28,10 @@ _ROWS = {
     "steps that violate, %": ("step_violation_rate", 100.0, "{:.2f}"),
     "days that violate, %": ("day_violation_rate", 100.0, "{:.1f}"),
     "worst violation, p.u.": ("violation_max_pu", 1.0, "{:.4f}"),
+    # With heat pumps alone:
+    "comfort cost, EUR a day": ("comfort_eur_mean", 1.0, "{:.2f}"),
+    "outside comfort, K h a day": ("discomfort_kh_mean", 1.0, "{:.2f}"),
+    "heating, kWh a day": ("heat_kwh_mean", 1.0, "{:,.0f}"),
 }
 _TITLES = {
     "idle": "no\ncontrol",
@@ -61,6 +65,8 @@ def print_days(report: Entry, console: Console | None = None) -> None:
     for head in columns:
         table.add_column(head, justify="right")
     for name, (key, factor, form) in _ROWS.items():
+        if key not in report["stages"][-1]:
+            continue
         style = "bold" if key == "gap_closed" else None
         cells = [form.format(factor * entry[key]) for entry in columns.values()]
         table.add_row(name, *cells, style=style)
@@ -88,8 +94,10 @@ def draw_days(report: Entry, folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     day = report["day"]
-    figure: Figure = Figure(figsize=(7.2, 9.0), layout="constrained")
-    drawn = (_demand, _storage, _charge, _voltage)
+    drawn = [_demand, _storage, _charge, _voltage]
+    if "t_bounds_c" in day:
+        drawn += [_heating, _indoors]
+    figure: Figure = Figure(figsize=(7.2, 2.25 * len(drawn)), layout="constrained")
     for axes, draw_on in zip(figure.subplots(len(drawn), sharex=True), drawn, strict=True):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e3e5e8", linewidth=0.8)
@@ -151,6 +159,30 @@ def _voltage(axes: Axes, day: Entry) -> None:
             text = label if side == "min" else ""
             _stairs(axes, day[name][f"v_{side}_pu"], color=colour, label=text)
     axes.set_ylabel("lowest and highest voltage, p.u.")
+
+
+def _heating(axes: Axes, day: Entry) -> None:
+    _stairs(axes, day["idle"]["p_heat_kw"], color=GREY, label="thermostats")
+    for name, label, colour in _SERIES:
+        _stairs(axes, day[name]["p_heat_kw"], color=colour, label=label)
+    axes.set_ylabel("heat pumps, kW")
+    other = axes.twinx()
+    other.spines["top"].set_visible(False)
+    _stairs(other, day["outdoor_c"], color="#009e73")
+    other.set_ylabel("outdoors, °C", color="#009e73")
+
+
+def _indoors(axes: Axes, day: Entry) -> None:
+    for bound in day["t_bounds_c"]:
+        axes.axhline(bound, color="#b00020", linewidth=1.0, linestyle="--")
+    drawn = (("idle", "thermostats", GREY), *_SERIES)
+    for side in ("min", "max"):
+        for name, label, colour in drawn:
+            t_in = day[name][f"t_{side}_c"]
+            hours = [24 * k / (len(t_in) - 1) for k in range(len(t_in))]
+            text = label if side == "min" else ""
+            axes.plot(hours, t_in, color=colour, linewidth=1.5, label=text)
+    axes.set_ylabel("indoors, °C (coldest, warmest)")
 
 
 _SERIES = (("foresight", "perfect foresight", _BEST), ("stage", "controllers", _STAGE))

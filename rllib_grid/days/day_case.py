@@ -8,18 +8,17 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rllib_grid.case import Case, make_case
 from rllib_grid.checks import Array, known, number, per_bus
-from rllib_grid.days.day_layout import DayLayout, PerBus, Shared
+from rllib_grid.days.case_layout import layout_of
+from rllib_grid.days.day_layout import DayLayout
 from rllib_grid.days.diversity import SyntheticProfiles
+from rllib_grid.days.heat import HeatPumps
 from rllib_grid.days.profiles import Profiles, Split
 from rllib_grid.days.sources import ProfileSource, profiles_from_dict
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
-
-CLOCK = ("day_sin", "day_cos", "half_day_sin", "half_day_cos")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +39,9 @@ class DayCase:
     A battery that takes c and gives d (kW at the grid, one of them 0) for h hours moves its state
     of charge by h (efficiency c - d / efficiency). What it has no room or no energy for it does
     not take or give: p_ctrl is clipped to what its state of charge allows.
+
+    Heat pumps, where there are any, draw sum p_heat on top of sum p_ctrl, and count in loss and
+    voltages; `HeatPumps` tells what comfort costs in each step, and what the end of the day does.
 
     Where one number per bus is asked for, a scalar stands for all buses.
 
@@ -67,6 +69,7 @@ class DayCase:
         penalty_eur_per_pu_h: price of a p.u. of excess at one bus for an hour.
         agent_reward: "shared", or "local": every agent is charged the loss, and of all other
             costs those of its own buses.
+        heat: buildings that agents heat or cool; its `to_dict()` will do. None: there are none.
 
     Raises:
         GridError: naming the value, its bound and the remedy.
@@ -92,6 +95,7 @@ class DayCase:
     v_max_pu: float = 1.05
     penalty_eur_per_pu_h: float = 500.0
     agent_reward: Literal["shared", "local"] = "shared"
+    heat: HeatPumps | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # the dataclass is frozen; here it is still being made
@@ -99,7 +103,11 @@ class DayCase:
             put(self, "feeder", Feeder.from_dict(self.feeder))
         if isinstance(self.profiles, Mapping):
             put(self, "profiles", profiles_from_dict(self.profiles))
+        if isinstance(self.heat, Mapping):
+            put(self, "heat", HeatPumps.from_dict(self.heat))
         n = self.feeder.num_buses
+        if self.heat is not None:
+            put(self, "heat", self.heat.for_buses(n))
         plain = Case(  # its checks of groups and bounds are ours too
             self.name,
             self.feeder,
@@ -153,26 +161,8 @@ class DayCase:
 
     @cached_property
     def layout(self) -> DayLayout:
-        """Order and scale of the joint arrays; scales are taken from the training days."""
-        days, half = self.days("train"), self.capacity_kwh / 2
-        ones, zeros = np.ones(self.num_buses), np.zeros(self.num_buses)
-        per_bus = (("p_base_kw", days.p_base_kw), ("q_base_kvar", days.q_base_kvar))
-        state = [
-            PerBus(name, values.mean(axis=(0, 1)), values.std(axis=(0, 1)) + 1e-6)
-            for name, values in per_bus
-        ]
-        price = days.price_eur_per_kwh
-        shared = [Shared("price_eur_per_kwh", float(price.mean()), float(price.std()) + 1e-6)]
-        return DayLayout(
-            self.groups,
-            state=(*state, PerBus("soc_kwh", half, half)),
-            shared=(*shared, *(Shared(name, 0.0, 1.0) for name in CLOCK)),
-            action=(
-                PerBus("p_ctrl_kw", zeros, self.p_limit_kw),
-                PerBus("q_ctrl_kvar", zeros, self.q_limit_kvar),
-            ),
-            observation=(PerBus("v_pu", self.v_head_pu * ones, self.obs_scale_pu * ones),),
-        )
+        """Order and scale of the joint arrays."""
+        return layout_of(self)
 
     def replace(self, **changes: Any) -> DayCase:
         """A copy with some fields changed.
@@ -194,6 +184,7 @@ class DayCase:
         values["profiles"] = self.profiles.to_dict()
         values["groups"] = [list(group) for group in self.groups]
         values["soc_start"] = list(self.soc_start)
+        values["heat"] = None if self.heat is None else self.heat.to_dict()
         return values
 
     @classmethod
@@ -211,25 +202,11 @@ class DayCase:
         return cls(**data)
 
 
-def clock(step: NDArray[np.int64], num_steps: int) -> Array:
-    """The time of day as `CLOCK` names it: the hand of a clock of 24 and of one of 12 hours.
-
-    Args:
-        step: (...,) whole numbers 0..T.
-        num_steps: T.
-
-    Returns:
-        (..., 4).
-    """
-    angle = 2 * np.pi * np.asarray(step) / num_steps
-    hands = (np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle))
-    return np.stack(hands, axis=-1)
-
-
 # The presets: which plain case lends feeder and groups, and what differs from the defaults above.
 DAY_CASES: dict[str, dict[str, Any]] = {
     "ieee13-day": {"of": "ieee13"},
     "ieee13-day-bdew": {"of": "ieee13", "profiles": SyntheticProfiles(shapes="bdew")},
+    "ieee13-day-heat": {"of": "ieee13", "heat": HeatPumps()},
     "ieee13-twelve-day": {"of": "ieee13-twelve"},
 }
 

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rllib_grid.checks import whole
-from rllib_grid.days.day_case import CLOCK, DayCase, clock
+from rllib_grid.days.case_layout import CLOCK, clock
+from rllib_grid.days.day_case import DayCase
 from rllib_grid.days.day_model import DayModel
 from rllib_grid.days.profiles import Split
+from rllib_grid.days.settling import Reserves, paid_eur
+from rllib_grid.days.thermal_model import Climate
 from rllib_grid.errors import GridError
 from rllib_grid.joint_env import JointStep
 
@@ -23,9 +26,10 @@ class JointDayEnv:
     """B feeders, each on a day of its own; the joint arrays are those of `case.layout`.
 
     A trajectory is one day: T steps from midnight to midnight. Its date is drawn from the days of
-    one split, the charge of each battery at midnight from `case.soc_start`. The T-th step pays for
-    the state of charge that is left and terminates: the end of the day is part of the problem, and
-    the time of day stands in every agent's state. `next_state` of the T-th step repeats its demand.
+    one split, the charge of each battery at midnight from `case.soc_start`, the temperature of each
+    building that has a heat pump from its `t_start_c`. The T-th step pays for what is left and
+    terminates: the end of the day is part of the problem, and the time of day stands in every
+    agent's state. `next_state` of the T-th step repeats its demand.
 
     Every array is float32 (flags are bool), batch first, and the caller's own. States and actions
     are scaled; actions lie in [-1, 1]. There is no autoreset. Rewards are minus costs in EUR.
@@ -72,6 +76,8 @@ class JointDayEnv:
         self._step = np.zeros(num_envs, np.int64)  # taken in the current trajectory
         self._soc = np.zeros((num_envs, n), np.float32)
         self._soc_start = np.zeros((num_envs, n), np.float32)
+        self._t_in = np.zeros((num_envs, n), np.float32)  # of no account without heat pumps
+        self._t_start = np.zeros((num_envs, n), np.float32)
         self._over = np.ones(num_envs, np.bool_)  # lanes that `step` refuses until reset
         self.reseed(seed)
 
@@ -84,6 +90,7 @@ class JointDayEnv:
         self._days = days = self.case.days(split)
         self._p, self._q = days.p_base_kw.astype(np.float32), days.q_base_kvar.astype(np.float32)
         self._price = days.price_eur_per_kwh.astype(np.float32)
+        self._outdoor = days.outdoor_c.astype(np.float32)
         self._over = np.ones(self.num_envs, np.bool_)
 
     def reseed(self, seed: int | np.random.SeedSequence) -> None:
@@ -116,20 +123,42 @@ class JointDayEnv:
         shares = self._rng.random((count, self.case.num_buses), np.float32)
         start = (low + (high - low) * shares) * self.case.capacity_kwh
         self._soc[mask] = self._soc_start[mask] = start.astype(np.float32)
+        if self.case.heat is not None:
+            low, high = self.case.heat.t_start_c
+            shares = self._rng.random((count, self.case.num_buses), np.float32)
+            warm = (low + (high - low) * shares).astype(np.float32)
+            self._t_in[mask] = self._t_start[mask] = warm
         self._step[mask] = 0
         self._over[mask] = False
         return self._state()
 
-    def start(self, day: NDArray[np.int64], soc_kwh: NDArray[Any]) -> Float32:
+    def start(
+        self,
+        day: NDArray[np.int64],
+        soc_kwh: NDArray[Any],
+        t_in_c: NDArray[Any] | None = None,
+    ) -> Float32:
         """Start chosen days in all lanes.
 
         Args:
             day: (B,) places in the split's days.
             soc_kwh: (B, n) charge at midnight.
+            t_in_c: (B, n) indoor temperature at midnight, where the case has heat pumps.
 
         Returns:
             Joint state (B, S).
+
+        Raises:
+            GridError: if temperatures are missing, or the case has no heat pumps.
         """
+        if (t_in_c is None) != (self.case.heat is None):
+            raise GridError(
+                f"case {self.case.name}: t_in_c must be given where a case has heat pumps, and "
+                "only there"
+            )
+        if t_in_c is not None:
+            self._t_in = np.array(t_in_c, np.float32)
+            self._t_start = self._t_in.copy()
         self._day = np.array(day, np.int64)
         self._soc = np.array(soc_kwh, np.float32)
         self._soc_start = self._soc.copy()
@@ -146,10 +175,12 @@ class JointDayEnv:
         Returns:
             Joint observation (B, O).
         """
-        p_ctrl, q_ctrl = self._controls(action)
+        p_ctrl, q_ctrl, *heating = self._controls(action)
         p, q, _ = self._now()
-        p_ctrl = self._model.possible_kw(p_ctrl, self._soc)
-        return self._obs(self._model.deviation_pu(p + p_ctrl, q + q_ctrl))
+        p_total: NDArray[Any] = p + self._model.possible_kw(p_ctrl, self._soc)
+        for p_heat in heating:  # one or none
+            p_total = p_total + p_heat
+        return self._obs(self._model.deviation_pu(p_total, q + q_ctrl))
 
     def step(self, action: NDArray[Any]) -> JointStep:
         """Act for one time step.
@@ -164,16 +195,18 @@ class JointDayEnv:
         if self._over.any():
             lane = int(np.argmax(self._over))
             raise GridError(f"env {lane} has no day to step: call reset() first")
-        controls = self._controls(action)
-        before = self._soc
-        done = self._model.outcome(*self._now(), before, *controls)
+        p, q, *heating = self._controls(action)
+        start, before = Reserves(self._soc_start, self._t_start), Reserves(self._soc, self._t_in)
+        done = self._model.outcome(*self._now(), self._soc, p, q, self._climate(), *heating)
         self._soc = done.soc_kwh
+        if done.heat is not None:
+            self._t_in = done.heat.t_in_c
         self._step += 1
         self._over = self._step >= self._days.num_steps
-        stored = self._stored_eur(before)
-        reward = stored.sum(axis=1) - done.cost_eur
+        paid = paid_eur(self._model, start, before, Reserves(self._soc, self._t_in), self._over)
+        reward = paid.sum(axis=1) - done.cost_eur
         if self.case.agent_reward == "local":
-            agent_reward = self._model.by_agent(stored) - done.agent_cost_eur
+            agent_reward = self._model.by_agent(paid) - done.agent_cost_eur
         else:
             agent_reward = np.repeat(reward[:, None], len(self.agents), axis=1)
         rewards = reward.astype(np.float32), agent_reward.astype(np.float32)
@@ -182,7 +215,7 @@ class JointDayEnv:
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on, the generator included; a copy."""
-        return {
+        state: dict[str, Any] = {
             "generator": self._rng.bit_generator.state,
             "day": self._day.copy(),
             "step": self._step.copy(),
@@ -190,6 +223,9 @@ class JointDayEnv:
             "soc_start_kwh": self._soc_start.copy(),
             "over": self._over.copy(),
         }
+        if self.case.heat is not None:
+            state |= {"t_in_c": self._t_in.copy(), "t_start_c": self._t_start.copy()}
+        return state
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned, of an environment of the same case, size and split.
@@ -198,7 +234,7 @@ class JointDayEnv:
             GridError: if it does not fit this environment.
         """
         own = self.get_state()
-        for name in ("day", "step", "soc_kwh", "soc_start_kwh", "over"):
+        for name in [name for name in own if name != "generator"]:
             shape = np.shape(state[name]) if name in state else None
             if shape != own[name].shape:
                 raise GridError(
@@ -212,25 +248,24 @@ class JointDayEnv:
         self._soc = np.array(state["soc_kwh"], np.float32)
         self._soc_start = np.array(state["soc_start_kwh"], np.float32)
         self._over = np.array(state["over"], np.bool_)
+        if self.case.heat is not None:
+            self._t_in = np.array(state["t_in_c"], np.float32)
+            self._t_start = np.array(state["t_start_c"], np.float32)
 
     def signature(self, agent: str) -> dict[str, Any]:
         """What the numbers of one agent mean; see `DayLayout.signature`."""
         return self.case.layout.signature(agent)
 
-    def _stored_eur(self, before: Float32) -> Float32:
-        """What each battery's charge is worth to this step (B, n): see `DayCase.settle`."""
-        end = self._over[:, None]
-        if self.case.settle == "end":
-            paid = -self._model.end_cost_eur(self._soc_start, self._soc)
-            return np.where(end, paid, np.float32(0)).astype(np.float32)
-        stepwise = self._model.settled_eur(before, self._soc)
-        bent = self._model.end_cost_eur(self._soc, self._soc)  # without what was settled
-        return np.where(end, stepwise - bent, stepwise).astype(np.float32)
-
     def _now(self) -> tuple[Float32, Float32, Float32]:
         """Base demand (B, n) twice, and price (B,), of the step that comes."""
         at = (self._day, np.minimum(self._step, self._days.num_steps - 1))
         return self._p[at], self._q[at], self._price[at]
+
+    def _climate(self) -> Climate | None:
+        if self.case.heat is None:
+            return None
+        at = (self._day, np.minimum(self._step, self._days.num_steps - 1))
+        return Climate(self._t_in, self._outdoor[at])
 
     def _state(self) -> Float32:
         p, q, price = self._now()
@@ -241,6 +276,9 @@ class JointDayEnv:
             "soc_kwh": self._soc,
             "price_eur_per_kwh": price,
         }
+        climate = self._climate()
+        if climate is not None:
+            values |= climate._asdict()
         values |= {name: hands[:, k] for k, name in enumerate(CLOCK)}
         return self.case.layout.state.join(values)
 
@@ -251,8 +289,8 @@ class JointDayEnv:
         obs /= np.float32(self.case.obs_scale_pu)
         return obs
 
-    def _controls(self, action: NDArray[Any]) -> tuple[Float32, Float32]:
-        """Scaled action (B, A) as p_ctrl_kw and q_ctrl_kvar (B, n) in float32."""
+    def _controls(self, action: NDArray[Any]) -> tuple[Float32, ...]:
+        """Scaled action (B, A) as p_ctrl_kw, q_ctrl_kvar and any p_heat_kw (B, n) in float32."""
         part = self.case.layout.action
         try:
             action = np.asarray(action, np.float32)
@@ -268,8 +306,4 @@ class JointDayEnv:
                 f"action of env {row}, column {column} is {action[row, column]}, must lie in "
                 "[-1, 1]: clip it"
             )
-        controls = part.split(action)
-        return (
-            controls["p_ctrl_kw"].astype(np.float32),
-            controls["q_ctrl_kvar"].astype(np.float32),
-        )
+        return tuple(values.astype(np.float32) for values in part.split(action).values())

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rllib_grid.days.day_case import DayCase
+from rllib_grid.days.thermal_model import Climate, HeatStep, ThermalModel
+from rllib_grid.errors import GridError
 
 Floats = NDArray[np.floating[Any]]
 
@@ -23,6 +25,7 @@ class StepOutcome(NamedTuple):
     deviation_pu: Floats  # (B, n) v - v_head
     p_ctrl_kw: Floats  # (B, n) what the batteries could do of what they were told
     soc_kwh: Floats  # (B, n) behind the step
+    heat: HeatStep | None = None  # None without heat pumps
 
 
 class DayModel:
@@ -32,6 +35,9 @@ class DayModel:
         case: what to compute.
         step_h: hours per step.
         dtype: float32 or float64.
+
+    Attributes:
+        thermal: the formulas of the case's heat pumps, None without.
     """
 
     def __init__(self, case: DayCase, step_h: float, dtype: DTypeLike) -> None:
@@ -61,6 +67,8 @@ class DayModel:
         for i, group in enumerate(case.groups):
             owner[np.array(group) - 1, i] = 1.0
         self._owner = const(owner)
+        heat = case.heat
+        self.thermal = None if heat is None else ThermalModel(heat, step_h, dtype)
 
     def possible_kw(self, p_ctrl_kw: Floats, soc_kwh: Floats) -> Floats:
         """What batteries do of p_ctrl (B, n): no more than room and energy allow."""
@@ -91,6 +99,8 @@ class DayModel:
         soc_kwh: Floats,
         p_ctrl_kw: Floats,
         q_ctrl_kvar: Floats,
+        climate: Climate | None = None,
+        p_heat_kw: Floats | None = None,
     ) -> StepOutcome:
         """One step.
 
@@ -99,16 +109,28 @@ class DayModel:
             price_eur_per_kwh: (B,).
             soc_kwh: (B, n) before the step.
             p_ctrl_kw, q_ctrl_kvar: (B, n) what is asked for; clipped to what is possible.
+            climate, p_heat_kw: what heating meets, and (B, n) what is asked of it; both where the
+                case has heat pumps, and only there.
+
+        Raises:
+            GridError: if heat pumps lack their climate or controls, or are not there at all.
         """
         p_ctrl = self.possible_kw(p_ctrl_kw, soc_kwh)
         q_ctrl = np.clip(q_ctrl_kvar, -self._q_limit, self._q_limit)
         p, q = p_base_kw + p_ctrl, q_base_kvar + q_ctrl
+        heat = self._heat_step(climate, p_heat_kw)
+        if heat is not None:
+            p = p + heat.p_heat_kw
         loss = np.square(p @ self._paths_p).sum(axis=1) + np.square(q @ self._paths_q).sum(axis=1)
         price = price_eur_per_kwh[:, None]
         penalty = self._penalty_eur_per_h(p, q)
         own = price * p_ctrl + self._alpha_p * p_ctrl**2 + self._alpha_q * q_ctrl**2 + penalty
         priced_loss = self.step_h * price_eur_per_kwh * loss
+        if heat is not None:
+            own = own + price * heat.p_heat_kw
         agents = self.step_h * own @ self._owner  # (B, m)
+        if heat is not None:
+            agents = agents + heat.comfort_eur @ self._owner
         return StepOutcome(
             cost_eur=priced_loss + agents.sum(axis=1),
             agent_cost_eur=priced_loss[:, None] + agents,
@@ -117,6 +139,7 @@ class DayModel:
             deviation_pu=self.deviation_pu(p, q),
             p_ctrl_kw=p_ctrl,
             soc_kwh=self.charged(soc_kwh, p_ctrl),
+            heat=heat,
         )
 
     def end_cost_eur(self, soc_start_kwh: Floats, soc_kwh: Floats) -> Floats:
@@ -141,3 +164,13 @@ class DayModel:
         above, below = np.maximum(d - self._high, 0), np.maximum(self._low - d, 0)
         result: Floats = self._per_high * above + self._per_low * below
         return result
+
+    def _heat_step(self, climate: Climate | None, p_heat_kw: Floats | None) -> HeatStep | None:
+        if self.thermal is None and climate is None and p_heat_kw is None:
+            return None
+        if self.thermal is None or climate is None or p_heat_kw is None:
+            raise GridError(
+                f"case {self.case.name}: p_heat_kw and temperatures must be given where a case "
+                "has heat pumps, and only there"
+            )
+        return self.thermal.step(climate, p_heat_kw)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from rllib_grid.checks import Array
 from rllib_grid.days.day_case import DayCase
+from rllib_grid.days.heat_program import HeatProgram
+from rllib_grid.days.proof import proven
+from rllib_grid.days.thermal_model import Climate
 from rllib_grid.errors import GridError
 
-TOLERANCE = 1e-6  # of cost and of constraints, relative to the size of the program's numbers
 _EXCESS_PU = 1e-9  # voltage excess that still counts as none
 
 Rows = NDArray[np.bool_]
@@ -27,6 +29,8 @@ class DaySolution(NamedTuple):
     cost_eur: float  # of the rest of the day, its end included
     bound_eur: float  # the dual's value: no dispatch of these steps costs less
     waste_kwh: float  # most energy that any battery throws away in a step; 0: the bound is tight
+    p_heat_kw: Array | None = None  # (H, n); None without heat pumps
+    t_in_c: Array | None = None  # (H, n) behind each step
 
 
 class DayProgram:
@@ -42,6 +46,8 @@ class DayProgram:
     convex relaxation, under which energy could be thrown away. So the optimum bounds the cost of
     every controller from below, and it is what a controller could do wherever nothing is wasted.
 
+    Heat pumps add variables and rows of their own, and p is p_ctrl + p_heat: see `HeatProgram`.
+
     Voltage rows are taken up only where an answer without them violates them, and the program is
     solved again: those left out hold all the same. Solved by Clarabel (interior point), matrices
     built directly; each answer is proven by its residuals and its duality gap.
@@ -56,6 +62,8 @@ class DayProgram:
         self.case, self.steps, self.step_h = case, steps, step_h
         self._shape = (steps, case.num_buses)
         self._size = steps * case.num_buses
+        heat = case.heat
+        self._heat = None if heat is None else HeatProgram(heat, steps, step_h)
 
     def solve(
         self,
@@ -63,6 +71,7 @@ class DayProgram:
         q_base_kvar: Array,
         price_eur_per_kwh: Array,
         soc_kwh: Array,
+        climate: Climate | None = None,
     ) -> DaySolution:
         """Dispatch one day's last H steps.
 
@@ -70,29 +79,42 @@ class DayProgram:
             p_base_kw, q_base_kvar: (H, n).
             price_eur_per_kwh: (H,), > 0.
             soc_kwh: (n,) charge before these steps; the end of the day is settled against it.
+            climate: indoor temperature (n,) before these steps, which is settled likewise, and
+                outdoor temperature (H,); where the case has heat pumps, and only there.
 
         Raises:
             GridError: on a price that is not positive (losses would pay, and so would throwing
-                energy away), or if the answer cannot be proven.
+                energy away), on temperatures that are missing, or if the answer cannot be proven.
         """
+        if (climate is None) != (self._heat is None):
+            raise GridError(
+                f"case {self.case.name}: temperatures must be given where a case has heat pumps, "
+                "and only there"
+            )
         if not price_eur_per_kwh.min() > 0:  # true for NaN too
             raise GridError(
                 f"price_eur_per_kwh is {price_eur_per_kwh.min():g} in a step, must be > 0: give "
                 "the price that buildings pay, fees and taxes included"
             )
         hessian = self._hessian(price_eur_per_kwh)
-        linear, constant = self._linear(p_base_kw, q_base_kvar, price_eur_per_kwh, soc_kwh)
+        linear, constant = self._linear(p_base_kw, q_base_kvar, price_eur_per_kwh, soc_kwh, climate)
+        bounds = self._bounds(soc_kwh, climate)
         drop = self._drop(p_base_kw, q_base_kvar)
         low, high = self._beyond(drop)  # those that base demand alone violates are a first guess
         while True:
-            x, cost, bound = self._optimum(hessian, linear, drop, soc_kwh, low, high)
+            x, cost, bound = self._optimum(hessian, linear, drop, bounds, low, high)
             p, q, soc = x[: 3 * self._size].reshape(3, *self._shape)
             below, above = self._beyond(drop + self._drop(p, q))
             if not ((below & ~low) | (above & ~high)).any():
                 break
             low, high = low | below, high | above
+        p_heat = t_in = None
+        if self._heat is not None:
+            p_heat, t_in = x[3 * self._size : 5 * self._size].reshape(2, *self._shape)
+            p = p - p_heat
         waste = self._waste_kwh(p, soc, soc_kwh)
-        return DaySolution(p, q, soc, cost + constant, bound + constant, waste)
+        values = cost + constant, bound + constant
+        return DaySolution(p, q, soc, *values, waste, p_heat, t_in)
 
     def _drop(self, p: Array, q: Array) -> Array:
         """v_head^2 - v_sq (H, n)."""
@@ -114,24 +136,29 @@ class DayProgram:
         return float((most - soc).max())
 
     def _hessian(self, price: Array) -> Any:
-        """Of the cost over (p, q, soc); the excess of voltages is linear."""
+        """Of the cost over (p, q, soc) and heating; the excess of voltages is linear."""
         from scipy import sparse
 
         case, h = self.case, self.step_h
         weights, every = sparse.diags(2 * h * price), sparse.identity(self.steps)
         sides = ((case.feeder.loss_p, case.alpha_p), (case.feeder.loss_q, case.alpha_q))
-        blocks = [
-            sparse.kron(weights, loss) + sparse.kron(every, np.diag(2 * h * alpha))
-            for loss, alpha in sides
-        ]
+        lost = [sparse.kron(weights, loss) for loss, _ in sides]
+        worn = [sparse.kron(every, np.diag(2 * h * alpha)) for _, alpha in sides]
+        blocks = [a + b for a, b in zip(lost, worn, strict=True)]
         end = np.zeros(self._shape)
         end[-1] = case.soc_bend_eur_per_kwh2
-        return sparse.block_diag([*blocks, sparse.diags(end.reshape(-1))], format="csc")
+        curved = sparse.block_diag([*blocks, sparse.diags(end.reshape(-1))], format="csc")
+        return curved if self._heat is None else self._heat.hessian(curved, worn[0])
 
     def _linear(
-        self, p_base: Array, q_base: Array, price: Array, soc_before: Array
+        self,
+        p_base: Array,
+        q_base: Array,
+        price: Array,
+        soc_before: Array,
+        climate: Climate | None,
     ) -> tuple[Array, float]:
-        """Linear cost over (p, q, soc), and what no control changes."""
+        """Linear cost over (p, q, soc) and heating, and what no control changes."""
         case, h = self.case, self.step_h
         priced = h * price[:, None]
         lost_p, lost_q = p_base @ case.feeder.loss_p, q_base @ case.feeder.loss_q
@@ -141,11 +168,15 @@ class DayProgram:
         constant = float((priced * (lost_p * p_base + lost_q * q_base)).sum())
         constant += case.soc_value_eur_per_kwh * float(soc_before.sum())
         constant += case.soc_bend_eur_per_kwh2 / 2 * float(target @ target)
+        if self._heat is not None and climate is not None:
+            heating, sunk = self._heat.linear(climate)
+            return np.concatenate([linear, heating]), constant + sunk
         return linear, constant
 
     @cached_property
-    def _battery_rows(self) -> Any:
-        """Rows over (p, q, soc) that no state of the feeder changes: storage, then limits."""
+    def _rows(self) -> Any:
+        """Rows over (p, q, soc) and heating that no state of the feeder changes: equalities of
+        heating, storage, limits, inequalities of heating."""
         from scipy import sparse
 
         eye, none = sparse.identity(self._size), sparse.csc_matrix((self._size, self._size))
@@ -154,21 +185,25 @@ class DayProgram:
         h, eta = self.step_h, self.case.efficiency
         charge = [[-h * eta * eye, none, stored], [-h / eta * eye, none, stored]]
         box = sparse.identity(3 * self._size)
-        return sparse.vstack([sparse.bmat(charge), box, -box], format="csc")
+        battery = sparse.vstack([sparse.bmat(charge), box, -box], format="csc")
+        return battery if self._heat is None else self._heat.rows(battery)
 
     @cached_property
     def _drop_rows(self) -> Any:
-        """v_head^2 - v_sq over (p, q, soc), sparse rows."""
+        """v_head^2 - v_sq over (p, q, soc) and heating, sparse rows."""
         from scipy import sparse
 
         every, feeder = sparse.identity(self.steps), self.case.feeder
         sides = [
             sparse.kron(every, matrix) for matrix in (feeder.v_sq_per_kw, feeder.v_sq_per_kvar)
         ]
-        return sparse.hstack([*sides, sparse.csc_matrix((self._size,) * 2)], format="csr")
+        parts = [*sides, sparse.csc_matrix((self._size,) * 2)]
+        if self._heat is not None:
+            parts.append(sparse.csc_matrix((self._size, self._heat.width)))
+        return sparse.hstack(parts, format="csr")
 
-    def _battery_bounds(self, soc: Array) -> Array:
-        """Right-hand side of `_battery_rows`."""
+    def _bounds(self, soc: Array, climate: Climate | None) -> Array:
+        """Right-hand side of `_rows`."""
         case = self.case
         first = np.zeros(self._shape)
         first[0] = soc
@@ -177,10 +212,13 @@ class DayProgram:
             for limit in (case.p_limit_kw, case.q_limit_kvar, case.capacity_kwh)
         ]
         lower = [*boxes[:2], np.zeros(self._size)]
-        return np.concatenate([first.reshape(-1), first.reshape(-1), *boxes, *lower])
+        battery = np.concatenate([first.reshape(-1), first.reshape(-1), *boxes, *lower])
+        if self._heat is None or climate is None:
+            return battery
+        return self._heat.bounds(battery, climate)
 
     def _optimum(
-        self, hessian: Any, linear: Array, drop: Array, soc: Array, low: Rows, high: Rows
+        self, hessian: Any, linear: Array, drop: Array, fixed: Array, low: Rows, high: Rows
     ) -> tuple[Array, float, float]:
         """Variables, cost and the dual's value, with these voltage rows and their excess."""
         import clarabel  # here, because few runs need it
@@ -197,19 +235,21 @@ class DayProgram:
         room_high = (case.v_max_pu**2 - case.v_head_pu**2 + drop).reshape(-1)[highs]
         rows = sparse.bmat(
             [
-                [self._battery_rows, None],
+                [self._rows, None],
                 [voltage, -sparse.diags(give)],
                 [None, -sparse.identity(count)],
             ]
             if count
-            else [[self._battery_rows]],
+            else [[self._rows]],
             format="csc",
         )
-        right = [self._battery_bounds(soc), room_low, room_high, np.zeros(count)]
+        right = [fixed, room_low, room_high, np.zeros(count)]
         price = np.full(count, self.step_h * case.penalty_eur_per_pu_h)
         cost, bounds = np.concatenate([linear, price]), np.concatenate(right)
         size = len(cost)
         padded = sparse.block_diag([hessian, sparse.csc_matrix((count, count))], format="csc")
+        equal = 0 if self._heat is None else self._heat.equalities
+        unequal = clarabel.NonnegativeConeT(len(bounds) - equal)
         settings = clarabel.DefaultSettings()
         settings.verbose = False
         answer = clarabel.DefaultSolver(
@@ -217,36 +257,8 @@ class DayProgram:
             cost,
             rows,
             bounds,
-            [clarabel.NonnegativeConeT(len(bounds))],
+            [clarabel.ZeroConeT(equal), unequal] if equal else [unequal],
             settings,
         ).solve()
         x, z = np.array(answer.x).reshape(size), np.array(answer.z)
-        return x, *_proven(padded, cost, rows, bounds, x, z)
-
-
-def _proven(
-    hessian: Any, linear: Array, rows: Any, right: Array, x: Array, z: Array
-) -> tuple[float, float]:
-    """Value of the primal and of the dual of min x'Hx/2 + f'x, A x <= b, from x and multipliers.
-
-    Raises:
-        GridError: if they do not meet the optimality conditions.
-    """
-    curved = hessian @ x
-    primal = float(x @ curved) / 2 + float(linear @ x)
-    dual = -float(x @ curved) / 2 - float(right @ z)
-    cost_size, room = 1.0 + float(np.abs(linear).max()), 1.0 + float(np.abs(right).max())
-    residuals = {
-        "stationarity": float(np.abs(curved + linear + rows.T @ z).max()) / cost_size,
-        "constraints": max(float((rows @ x - right).max()), 0.0) / room,
-        "multipliers": max(-float(z.min()), 0.0) / cost_size,
-        "duality gap": abs(primal - dual) / (1.0 + abs(primal)),
-    }
-    for name, value in residuals.items():
-        if not value <= TOLERANCE:  # true for NaN
-            raise GridError(
-                f"no proven optimum of the day: {name} off by {value:.1e}, must be <= "
-                f"{TOLERANCE:g}; impedances, prices or limits are too many orders of magnitude "
-                "apart"
-            )
-    return primal, dual
+        return x, *proven(padded, cost, rows, bounds, x, z, equalities=equal)

@@ -12,6 +12,7 @@ from rllib_grid.days.day_program import DayProgram
 from rllib_grid.days.forecast import Forecast
 from rllib_grid.days.profiles import Profiles
 from rllib_grid.days.rollout import Situation
+from rllib_grid.days.thermal_model import Climate
 
 
 class Foresight(NamedTuple):
@@ -22,26 +23,39 @@ class Foresight(NamedTuple):
     cost_eur: Array  # (N,) of the relaxation: no controller's day costs less
     bound_eur: Array  # (N,) the dual's value
     waste_kwh: Array  # (N,) most energy thrown away in a step; 0 where the bound is tight
+    p_heat_kw: Array | None = None  # (N, T, n); None without heat pumps
 
-    def decide(self, situation: Situation) -> tuple[Array, Array]:
+    def decide(self, situation: Situation) -> tuple[Array, ...]:
         """Do what was planned, for `run_days`."""
-        return self.p_ctrl_kw[:, situation.step], self.q_ctrl_kvar[:, situation.step]
+        controls = self.p_ctrl_kw[:, situation.step], self.q_ctrl_kvar[:, situation.step]
+        if self.p_heat_kw is None:
+            return controls
+        return *controls, self.p_heat_kw[:, situation.step]
 
 
-def perfect_foresight(case: DayCase, days: Profiles, soc_start_kwh: Array) -> Foresight:
-    """Dispatch whole days whose demand and price are known in advance.
+def perfect_foresight(
+    case: DayCase, days: Profiles, soc_start_kwh: Array, t_start_c: Array | None = None
+) -> Foresight:
+    """Dispatch whole days whose demand, price and weather are known in advance.
 
     Args:
         case: what to dispatch.
         days: N days.
         soc_start_kwh: (N, n) charge at midnight.
+        t_start_c: (N, n) indoor temperature at midnight, where the case has heat pumps.
 
     Raises:
-        GridError: if an optimum cannot be proven.
+        GridError: if temperatures do not fit, or an optimum cannot be proven.
     """
     program = DayProgram(case, days.num_steps, days.step_h)
     solved = [
-        program.solve(days.p_base_kw[i], days.q_base_kvar[i], days.price_eur_per_kwh[i], soc)
+        program.solve(
+            days.p_base_kw[i],
+            days.q_base_kvar[i],
+            days.price_eur_per_kwh[i],
+            soc,
+            None if t_start_c is None else Climate(t_start_c[i], days.outdoor_c[i]),
+        )
         for i, soc in enumerate(soc_start_kwh)
     ]
     return Foresight(
@@ -50,15 +64,16 @@ def perfect_foresight(case: DayCase, days: Profiles, soc_start_kwh: Array) -> Fo
         cost_eur=np.array([one.cost_eur for one in solved]),
         bound_eur=np.array([one.bound_eur for one in solved]),
         waste_kwh=np.array([one.waste_kwh for one in solved]),
+        p_heat_kw=None if case.heat is None else np.array([one.p_heat_kw for one in solved]),
     )
 
 
 class RecedingHorizon:
     """Solve the rest of the day as it is expected, do its first step, and again.
 
-    At each step it knows the present demand of all buildings, the price and all states of charge,
-    and has a forecast of what is to come. It is central and needs the feeder's data: the rival
-    that communication-free controllers are measured against, not one of them.
+    At each step it knows the present demand of all buildings, the price, all states of charge and
+    all temperatures, and has a forecast of what is to come. It is central and needs the feeder's
+    data: the rival that communication-free controllers are measured against, not one of them.
 
     Args:
         case: what to dispatch.
@@ -70,7 +85,7 @@ class RecedingHorizon:
         self._forecast = forecast
         self._programs = [DayProgram(case, steps - step, 24 / steps) for step in range(steps)]
 
-    def decide(self, situation: Situation) -> tuple[Array, Array]:
+    def decide(self, situation: Situation) -> tuple[Array, ...]:
         """The first step of the best rest of the day, for `run_days`.
 
         Raises:
@@ -80,10 +95,23 @@ class RecedingHorizon:
         p, q, price = self._forecast.rest_of_day(
             step, situation.p_base_kw, situation.q_base_kvar, situation.price_eur_per_kwh
         )
+        climates = self._climates(situation)
         solved = [
-            program.solve(p[i], q[i], price[i], soc) for i, soc in enumerate(situation.soc_kwh)
+            program.solve(p[i], q[i], price[i], soc, climates[i])
+            for i, soc in enumerate(situation.soc_kwh)
         ]
-        return (
+        controls = (
             np.array([one.p_ctrl_kw[0] for one in solved]),
             np.array([one.q_ctrl_kvar[0] for one in solved]),
         )
+        heating = [one.p_heat_kw[0] for one in solved if one.p_heat_kw is not None]
+        return (*controls, np.array(heating)) if heating else controls
+
+    def _climates(self, situation: Situation) -> list[Climate | None]:
+        """Of each day, with the outdoor temperature as it is expected."""
+        now = situation.climate
+        if now is None:
+            return [None] * len(situation.soc_kwh)
+        t_in, outdoor = np.asarray(now.t_in_c, np.float64), np.asarray(now.outdoor_c, np.float64)
+        ahead = self._forecast.outdoor_ahead_c(situation.step, outdoor)
+        return [Climate(t_in[i], ahead[i]) for i in range(len(t_in))]

@@ -13,7 +13,7 @@ _LEAST_PRICE = 1e-3  # EUR per kWh; a dispatch at negative prices would pay for 
 class Forecast:
     """Mean profile by step of the day, towards which the present deviation fades.
 
-    For each of p_base and q_base at every bus, and for the price,
+    For each of p_base and q_base at every bus, for the price and for the outdoor temperature,
 
         E[x_t+k | x_t] = mean_t+k + rho^k (x_t - mean_t),
 
@@ -28,6 +28,7 @@ class Forecast:
         self._p = _Series(past.p_base_kw)
         self._q = _Series(past.q_base_kvar)
         self._price = _Series(past.price_eur_per_kwh[:, :, None])
+        self._outdoor = _Series(past.outdoor_c[:, :, None])
 
     def rest_of_day(
         self, step: int, p_base_kw: Array, q_base_kvar: Array, price_eur_per_kwh: Array
@@ -46,6 +47,11 @@ class Forecast:
         price = self._price.ahead(step, price_eur_per_kwh[:, None])[:, :, 0]
         price[:, 1:] = np.maximum(price[:, 1:], _LEAST_PRICE)
         return self._p.ahead(step, p_base_kw), self._q.ahead(step, q_base_kvar), price
+
+    def outdoor_ahead_c(self, step: int, outdoor_c: Array) -> Array:
+        """The present outdoor temperature (N,) and what is expected behind it: (N, T - step)."""
+        result: Array = self._outdoor.ahead(step, outdoor_c[:, None])[:, :, 0]
+        return result
 
 
 class _Series:

@@ -30,6 +30,8 @@ class GridDayEnv(MultiAgentEnv):  # type: ignore[misc]  # Ray ships no types for
     and state of charge of its own buses, the price and the clock, scaled, and sets the controls of
     its own buses, scaled to [-1, 1]. Voltages come after an action: from `probe`, and in the infos
     of `step` (`v_pu` of the own buses, in p.u.), beside `global_reward` and `local_reward` in EUR.
+    Where the case has heat pumps, it also observes the temperatures in its own buildings and
+    outdoors, and sets their heating.
 
     Args:
         config: {"case": name, `DayCase` or `DayCase.to_dict()`, ...}; "seed" seeds the draws,

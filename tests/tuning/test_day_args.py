@@ -117,3 +117,41 @@ def test_picture_is_the_same_at_every_drawing(report, tmp_path):
     assert before.startswith(b"\x89PNG") and len(before) > 10_000
     (again,) = draw_days(json.loads(json.dumps(report)), tmp_path)
     assert again.read_bytes() == before
+
+
+@pytest.fixture
+def heated(report) -> dict:
+    """The report of a case with heat pumps."""
+    comfort = {"comfort_eur_mean": 7.77, "discomfort_kh_mean": 3.33, "heat_kwh_mean": 4321.0}
+    report["stages"] = [entry | comfort for entry in report["stages"]]
+    report["yardsticks"] = {k: entry | comfort for k, entry in report["yardsticks"].items()}
+    indoors = {"p_heat_kw": HOURS, "t_min_c": [20.0] * 25, "t_max_c": [23.0] * 25}
+    day = report["day"]
+    day |= {"t_bounds_c": [20.0, 24.0], "outdoor_c": HOURS, "idle": indoors}
+    for name in ("stage", "foresight"):
+        day[name] |= indoors
+    return report
+
+
+def test_comfort_is_told_where_there_is_heat(heated, capsys):
+    print_days(heated, Console(width=120, highlight=False))
+    shown = capsys.readouterr().out
+    assert [shown.count(figure) for figure in ("7.77", "3.33", "4,321")] == [6, 6, 6]
+
+
+def test_comfort_is_not_told_where_there_is_none(report, capsys):
+    print_days(report, Console(width=120, highlight=False))
+    shown = capsys.readouterr().out
+    assert "comfort" not in shown and "heating" not in shown
+
+
+def test_the_picture_of_heated_buildings_has_two_panels_more(report, heated, tmp_path):
+    from matplotlib.image import imread
+
+    (file,) = draw_days(heated, tmp_path)
+    tall = imread(file).shape
+    for name in ("t_bounds_c", "outdoor_c", "idle"):
+        del report["day"][name]
+    (file,) = draw_days(report, tmp_path)
+    plain = imread(file).shape
+    assert (tall[0] / plain[0], tall[1] / plain[1]) == (1.5, 1.0)

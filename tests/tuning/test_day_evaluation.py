@@ -10,8 +10,14 @@ from rllib_grid import Feeder
 from rllib_grid.days.day_case import DayCase
 from rllib_grid.days.day_env import JointDayEnv
 from rllib_grid.days.diversity import SyntheticProfiles
+from rllib_grid.days.heat import HeatPumps
 from rllib_grid.days.rollout import idle
-from tuning.day_evaluation import DayJudge, TeamOfControllers, judged_days
+from tuning.day_evaluation import (
+    DayJudge,
+    TeamOfControllers,
+    judged_days,
+    temperatures_at_midnight,
+)
 from tuning.errors import CommandError
 
 
@@ -21,6 +27,18 @@ def case() -> DayCase:
     feeder = Feeder("line", (0, 1), np.array([1.0, 2.0]), np.array([1.0, 1.0]), 2.0)
     source = SyntheticProfiles(load_kw=20.0, solar_kwp=20.0)
     return DayCase("line", feeder, ((1,), (2,)), source, v_min_pu=0.97)
+
+
+@pytest.fixture(scope="module")
+def warm(case) -> DayCase:
+    """The same with heated buildings, light enough to cool out in a night."""
+    heat = HeatPumps(c_kwh_per_k=5.0, r_k_per_kw=2.0, p_heat_max_kw=6.0, t_start_c=(18.0, 22.0))
+    return case.replace(name="warm line", heat=heat)
+
+
+@pytest.fixture(scope="module")
+def warm_judge(warm) -> DayJudge:
+    return DayJudge(warm, "test", 4)
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +117,50 @@ def test_a_date_begins_with_the_same_charge_whatever_else_is_judged(case):
     assert 0.2 <= share.min() < 0.25 and 0.75 < share.max() <= 0.8
 
 
+def test_discomfort_by_hand(warm_judge, judge):
+    """Steps of an hour; the temperature at midnight is nobody's doing."""
+    heat = warm_judge.idle.heat
+    t_in, p_heat = np.full_like(heat.t_in_c, 21.0), np.zeros_like(heat.p_heat_kw)
+    t_in[:, 0] = 10.0
+    t_in[0, 3, 0], t_in[2, 9, 1], p_heat[1, 4] = 18.5, 24.5, (3.0, 1.0)
+    heat = heat._replace(t_in_c=t_in, p_heat_kw=p_heat, comfort_eur=np.array([1.0, 3, 0, 0]))
+    done = warm_judge.judge(warm_judge.idle._replace(heat=heat)).entry()
+    assert done["discomfort_kh_mean"] == pytest.approx((1.5 + 0.5) / 8)
+    assert (done["comfort_eur_mean"], done["heat_kwh_mean"]) == (1.0, 1.0)
+    without = judge.judge(judge.idle).entry()
+    assert set(done) - set(without) == {"discomfort_kh_mean", "comfort_eur_mean", "heat_kwh_mean"}
+
+
+def test_heating_is_part_of_the_proof_and_of_every_yardstick(warm_judge):
+    assert max(map(abs, warm_judge.proof().values())) < 1e-4
+    horizon = warm_judge.receding_horizon()
+    assert np.all(warm_judge.foresight.bound_eur < horizon.cost_eur)
+    assert warm_judge.gap_closed(horizon.cost_eur) > 0.5
+
+
+def test_a_date_begins_with_the_same_temperature_whatever_else_is_judged(warm, case, warm_judge):
+    every, _ = judged_days(warm, "test", 1000)
+    where = np.searchsorted(every.dates, warm_judge.days.dates)
+    starts = temperatures_at_midnight(warm, every)
+    np.testing.assert_array_equal(starts[where], warm_judge.t_start_c)
+    assert 18.0 <= starts.min() < 18.2 and 21.8 < starts.max() <= 22.0
+    # Not a copy of what the charge was drawn by.
+    shares = (starts - 18.0) / 4.0, (judged_days(warm, "test", 1000)[1] / 100.0 - 0.2) / 0.6
+    assert abs(np.corrcoef(shares[0].ravel(), shares[1].ravel())[0, 1]) < 0.3
+    assert temperatures_at_midnight(case, every) is None
+
+
+@pytest.mark.parametrize("heated", [False, True])
 @pytest.mark.parametrize("stages", [1, 2])
-def test_controllers_do_what_they_do_in_the_environment(case, judge, stages):
+def test_controllers_do_what_they_do_in_the_environment(request, stages, heated):
     """The same networks, stepped through the joint environment in scaled units."""
+    judge = request.getfixturevalue("warm_judge" if heated else "judge")
+    case, width = judge.case, 6 if heated else 4
     team = controllers(case, stages)
     record = judge.run_controllers(team, stages)
     env = JointDayEnv(case, 4, 0, "test")
     where = np.searchsorted(case.days("test").dates, judge.days.dates)
-    state, total = env.start(where, judge.soc_start_kwh), np.zeros(4)
+    state, total = env.start(where, judge.soc_start_kwh, judge.t_start_c), np.zeros(4)
 
     def scaled(values, entries):
         return (values - [e["offset"] for e in entries]) / [e["scale"] for e in entries]
@@ -115,7 +169,7 @@ def test_controllers_do_what_they_do_in_the_environment(case, judge, stages):
         return [e["offset"] for e in entries] + [e["scale"] for e in entries] * values
 
     for _ in range(24):
-        action, obs = np.zeros((4, 4)), np.zeros((4, 2))
+        action, obs = np.zeros((4, width)), np.zeros((4, 2))
         for stage in range(1, stages + 1):
             before = action.copy()
             for agent, controller in team.items():

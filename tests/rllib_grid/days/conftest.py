@@ -8,6 +8,7 @@ import pytest
 from rllib_grid import Feeder
 from rllib_grid.days.day_case import DayCase
 from rllib_grid.days.diversity import SyntheticProfiles
+from rllib_grid.days.heat import HeatPumps
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,19 @@ def small() -> DayCase:
         v_max_pu=1.02,
         penalty_eur_per_pu_h=50.0,
     )
+
+
+@pytest.fixture(scope="session")
+def warm(small) -> DayCase:
+    """The small case with buildings 1 and 3 heated and building 2 cooled; all are light enough for
+    a day to matter, and midnight may lie outside the band."""
+    heat = HeatPumps(
+        c_kwh_per_k=np.array([4.0, 5.0, 6.0]),
+        r_k_per_kw=np.array([3.0, 2.0, 2.5]),
+        cop=np.array([3.0, -2.5, 4.0]),
+        p_heat_max_kw=np.array([4.0, 5.0, 3.0]),
+        t_set_c=21.5,
+        comfort_eur_per_k2_h=0.3,
+        t_start_c=(19.0, 25.0),
+    )
+    return small.replace(name="warm", heat=heat)

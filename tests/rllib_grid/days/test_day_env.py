@@ -7,7 +7,8 @@ import pytest
 
 from policies.joint_spec import JointEnv, JointSpec
 from rllib_grid import GridError
-from rllib_grid.days.day_case import CLOCK, DayCase, clock, make_day_case
+from rllib_grid.days.case_layout import CLOCK, clock
+from rllib_grid.days.day_case import DayCase, make_day_case
 from rllib_grid.days.day_env import JointDayEnv
 from rllib_grid.days.grid_day_env import GridDayEnv
 from rllib_grid.days.rollout import run_days

@@ -10,9 +10,30 @@ from rllib_grid import GridError
 from rllib_grid.days.day_program import DayProgram
 from rllib_grid.days.dispatch import perfect_foresight
 from rllib_grid.days.rollout import run_days
+from rllib_grid.days.thermal_model import Climate
 
 
-def by_cvxpy(case, p_base, q_base, price, soc_before):
+def heating(case, climate, price, steps):
+    """Variables, constraints and cost of `HeatPumps`' docstring; temperatures by powers of a."""
+    heat, h, n = case.heat, 24 / len(climate.outdoor_c), case.num_buses
+    p_heat = cp.Variable((steps, n), nonneg=True)
+    constraints, cost = [p_heat <= np.tile(heat.p_heat_max_kw, (steps, 1))], 0.0
+    for bus in range(n):
+        rc = heat.r_k_per_kw[bus] * heat.c_kwh_per_k[bus]
+        a = np.exp(-h / rc)
+        since = np.arange(steps)[:, None] - np.arange(steps)
+        response = (1 - a) * np.where(since >= 0, a ** np.maximum(since, 0), 0.0)
+        warmth = climate.outdoor_c + heat.r_k_per_kw[bus] * heat.cop[bus] * p_heat[:, bus]
+        t_in = response @ warmth + a ** np.arange(1, steps + 1) * climate.t_in_c[bus]
+        cost += h * heat.comfort_eur_per_k2_h * cp.sum_squares(cp.pos(heat.t_low_c - t_in))
+        cost += h * heat.comfort_eur_per_k2_h * cp.sum_squares(cp.pos(t_in - heat.t_high_c))
+        worth = heat.value_eur_per_kwh * heat.c_kwh_per_k[bus] / abs(heat.cop[bus])
+        missing = [np.sign(heat.cop[bus]) * (heat.t_set_c - t) for t in (t_in[-1], climate.t_in_c)]
+        cost += worth * (cp.pos(missing[0]) - max(missing[1][bus], 0.0))
+    return p_heat, constraints, cost + h * price @ cp.sum(p_heat, axis=1)
+
+
+def by_cvxpy(case, p_base, q_base, price, soc_before, climate=None):
     """The cost of `DayCase`'s docstring with charging and discharging as separate variables."""
     steps, n = p_base.shape
     h, feeder = 24 / steps, case.feeder
@@ -29,7 +50,11 @@ def by_cvxpy(case, p_base, q_base, price, soc_before):
         soc <= np.tile(case.capacity_kwh, (steps + 1, 1)),
         soc[1:] == soc[:-1] + h * (case.efficiency * c - d / case.efficiency),
     ]
-    p_total, q_total = p_base + c - d, q_base + q
+    p_heat, limits, heat_cost = np.zeros((steps, n)), [], 0.0
+    if climate is not None:
+        p_heat, limits, heat_cost = heating(case, climate, price, steps)
+    constraints += limits
+    p_total, q_total = p_base + c - d + p_heat, q_base + q
     v_sq = case.v_head_pu**2 - p_total @ feeder.v_sq_per_kw - q_total @ feeder.v_sq_per_kvar
     constraints += [
         v_sq >= case.v_min_pu**2 - 2 * case.v_min_pu * low,
@@ -48,9 +73,10 @@ def by_cvxpy(case, p_base, q_base, price, soc_before):
     cost -= case.soc_value_eur_per_kwh * cp.sum(soc[steps] - soc_before)
     bent = cp.sum_squares(soc[steps] - case.soc_target * case.capacity_kwh)
     cost += case.soc_bend_eur_per_kwh2 / 2 * bent
-    problem = cp.Problem(cp.Minimize(cost), constraints)
+    problem = cp.Problem(cp.Minimize(cost + heat_cost), constraints)
     problem.solve(solver="CLARABEL")
-    return problem.value, (c - d).value, q.value, low.value.max(), high.value.max()
+    heat = None if climate is None else p_heat.value
+    return problem.value, (c - d).value, q.value, low.value.max(), high.value.max(), heat
 
 
 @pytest.mark.parametrize("date", ["2023-01-18", "2023-06-21"])
@@ -59,12 +85,26 @@ def test_agrees_with_an_independent_statement(small, date):
     base = days.p_base_kw[day], days.q_base_kvar[day], days.price_eur_per_kwh[day]
     before = 0.3 * small.capacity_kwh
     solved = DayProgram(small, 24, 1.0).solve(*base, before)
-    value, p, q, low, high = by_cvxpy(small, *base, before)
+    value, p, q, low, high, _ = by_cvxpy(small, *base, before)
     assert solved.cost_eur == pytest.approx(value, abs=1e-4)
     assert solved.bound_eur == pytest.approx(value, abs=1e-4)
     np.testing.assert_allclose(solved.p_ctrl_kw, p, atol=5e-2)
     np.testing.assert_allclose(solved.q_ctrl_kvar, q, atol=5e-2)
     assert max(low, high) > 1e-4  # voltages bind, so the rows that are taken up matter
+
+
+@pytest.mark.parametrize("date", ["2023-01-18", "2023-06-21"])
+def test_with_heating_it_agrees_with_an_independent_statement(warm, date):
+    days, day = warm.year, int(np.argmax(warm.year.dates == np.datetime64(date)))
+    base = days.p_base_kw[day], days.q_base_kvar[day], days.price_eur_per_kwh[day]
+    before, climate = 0.3 * warm.capacity_kwh, Climate(np.full(3, 20.5), days.outdoor_c[day])
+    solved = DayProgram(warm, 24, 1.0).solve(*base, before, climate)
+    value, p, _, low, high, p_heat = by_cvxpy(warm, *base, before, climate)
+    assert solved.cost_eur == pytest.approx(value, abs=1e-4)
+    assert solved.bound_eur == pytest.approx(value, abs=1e-4)
+    np.testing.assert_allclose(solved.p_ctrl_kw, p, atol=5e-2)
+    np.testing.assert_allclose(solved.p_heat_kw, p_heat, atol=5e-2)
+    assert max(low, high) > 1e-4 and p_heat.max() > 1.0
 
 
 def test_rest_of_a_day_is_optimal_for_what_is_left(small):

@@ -48,3 +48,19 @@ def test_the_last_step_is_the_present_alone():
     now = np.array([[1.0, 2.0]])
     p, _, price = Forecast(past(0.5)).rest_of_day(23, now, now, np.array([0.3]))
     assert p.tolist() == [[[1.0, 2.0]]] and price.tolist() == [[0.3]]
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.8])
+def test_weather_that_is_colder_than_its_mean_returns_to_it_as_it_did(rho):
+    seen = past(rho)
+    weather = Profiles(
+        seen.dates,
+        seen.p_base_kw,
+        seen.q_base_kvar,
+        seen.price_eur_per_kwh,
+        seen.p_base_kw[:, :, 0],
+    )
+    ahead = Forecast(weather).outdoor_ahead_c(7, np.array([17 - 4.0, 17.0]))
+    assert ahead.shape == (2, 17)
+    np.testing.assert_allclose(ahead[0], 17 + np.arange(17) - 4 * rho ** np.arange(17), atol=0.25)
+    np.testing.assert_allclose(ahead[1], 17 + np.arange(17), atol=0.25)
