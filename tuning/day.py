@@ -14,14 +14,28 @@ from policies.maddpg import MADDPG
 from policies.maddpg_config import MADDPGConfig
 from rllib_grid.days.day_case import DayCase
 from rllib_grid.days.rollout import DayRecord
-from tuning.checkpoints import save_checkpoint
+from tuning.cells import clear_debris
+from tuning.checkpoints import (
+    describe_checkpoints,
+    find_checkpoint,
+    parse_interval,
+    save_checkpoint,
+)
 from tuning.day_args import DayArgs
 from tuning.day_evaluation import DayJudge
 from tuning.day_report import draw_days, print_days
 from tuning.day_runner import DayRunner
 from tuning.errors import CommandError
 from tuning.local_ray import local_ray, quiet_rllib
-from tuning.runfolder import RunFolder, create_run, git_commit, versions, write_json, writing
+from tuning.runfolder import (
+    RunFolder,
+    create_run,
+    git_commit,
+    load_run,
+    versions,
+    write_json,
+    writing,
+)
 from tuning.settings import apply_settings, read_settings
 
 VALIDATION_DAYS = 200  # trajectories per validation, drawn from the validation days
@@ -94,6 +108,33 @@ def run_day(args: DayArgs) -> None:
         raise CommandError(str(error)) from error
     for split in ("train", "validation", "test"):
         case.days(split)  # refuses a year that is too short before any long work
+    run = _open_run(args, case)
+    checkpoint = find_checkpoint(run)
+    with local_ray(1):
+        algo = config.build_algo()
+        try:
+            if checkpoint is not None:
+                algo.restore_from_path(str(checkpoint.resolve()))
+            _train(algo, run, args)
+            with writing(run.controllers):
+                algo.export_controllers(run.controllers)
+            progress = algo.progress()
+        finally:
+            algo.stop()
+    report = _judged(args, case, run.controllers, progress)
+    run.write_report(report)
+    files = draw_days(report, run.path)
+    print_days(report)
+    names = ", ".join(path.name for path in files)
+    print(
+        f"{run.path}: report.json, progress.csv, controllers/, {describe_checkpoints(run)}, {names}"
+    )
+
+
+def _open_run(args: DayArgs, case: DayCase) -> RunFolder:
+    if args.resume is not None:
+        clear_debris(args.resume)
+        return load_run(args.resume)
     run = create_run(args.out, f"{args.case}-seed{args.seed}")
     write_json(
         run.config_file,
@@ -105,42 +146,60 @@ def run_day(args: DayArgs) -> None:
             "git_commit": git_commit(),
         },
     )
-    with local_ray(1):
-        algo = config.build_algo()
-        try:
-            _train(algo, run, quiet=args.quiet)
-            with writing(run.controllers):
-                algo.export_controllers(run.controllers)
-            save_checkpoint(algo, run)
-            progress = algo.progress()
-        finally:
-            algo.stop()
-    report = _judged(args, case, run.controllers, progress)
-    run.write_report(report)
-    files = draw_days(report, run.path)
-    print_days(report)
-    names = ", ".join(path.name for path in files)
-    print(f"{run.path}: report.json, progress.csv, controllers/, checkpoint/, {names}")
+    return run
 
 
-def _train(algo: MADDPG, run: RunFolder, *, quiet: bool) -> None:
-    started = time.monotonic()
-    rows: list[dict[str, Any]] = []
-    while not algo.finished:
-        done = algo.train()["maddpg"]
-        # An iteration that ends a stage already shows the next one, which has done nothing yet.
-        now = done if done["updates"] or not done["ended"] else done["ended"][-1]
-        names = ("stage", "episodes", "updates", "env_steps", "validation_return", "best_return")
-        rows.append({name: now[name] for name in names})
-        rows[-1]["wall_s"] = time.monotonic() - started
-        run.write_progress(rows)
-        if not quiet:
-            print(
-                f"stage {now['stage']}/{algo.config.num_stages}  days {now['episodes']:,}  "
-                f"updates {now['updates']:,}  validation return {now['validation_return']:,.1f} "
-                f"EUR a day (best {now['best_return']:,.1f})  {rows[-1]['wall_s']:.0f} s",
-                flush=True,
-            )
+def _train(algo: MADDPG, run: RunFolder, args: DayArgs) -> None:
+    """Train to the end, with checkpoints.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C; says how to go on from the last checkpoint.
+    """
+    rows: list[dict[str, Any]] = [
+        dict(row) for row in run.progress() if int(row["iteration"]) <= algo.iteration
+    ]
+    every = parse_interval(args.checkpoint_every)
+    started = time.monotonic() - (float(rows[-1]["wall_s"]) if rows else 0.0)
+    saved_at, saved_days = time.monotonic(), _days(rows)
+    try:
+        while not algo.finished:
+            rows.append({**_iteration(algo), "wall_s": time.monotonic() - started})
+            passed = time.monotonic() - saved_at, _days(rows) - saved_days
+            if every.passed(*passed) or algo.finished:
+                run.write_progress(rows)
+                save_checkpoint(algo, run)
+                saved_at, saved_days = time.monotonic(), _days(rows)
+            if not args.quiet:
+                print(_line(rows[-1], algo.config.num_stages), flush=True)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"go on with: python -m tuning day --resume {run.path}") from None
+
+
+def _iteration(algo: MADDPG) -> dict[str, Any]:
+    """Train for one iteration; return its line of progress.csv."""
+    result = algo.train()
+    done = result["maddpg"]
+    # An iteration that ends a stage already shows the next one, which has done nothing yet.
+    now = done if done["updates"] or not done["ended"] else done["ended"][-1]
+    before = [entry for entry in done["ended"] if entry["stage"] < now["stage"]]
+    names = ("stage", "episodes", "updates", "env_steps", "validation_return", "best_return")
+    return {
+        "iteration": result["training_iteration"],
+        **{name: now[name] for name in names},
+        "days_total": now["episodes"] + sum(entry["episodes"] for entry in before),
+    }
+
+
+def _days(rows: list[dict[str, Any]]) -> int:
+    return int(rows[-1]["days_total"]) if rows else 0
+
+
+def _line(row: dict[str, Any], num_stages: int) -> str:
+    return (
+        f"stage {row['stage']}/{num_stages}  days {row['episodes']:,}  "
+        f"updates {row['updates']:,}  validation return {row['validation_return']:,.1f} "
+        f"EUR a day (best {row['best_return']:,.1f})  {row['wall_s']:.0f} s"
+    )
 
 
 def _judged(args: DayArgs, case: DayCase, folder: Path, progress: dict[str, Any]) -> dict[str, Any]:

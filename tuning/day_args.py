@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tuning.arguments import Arguments, Option, flag, options
+from tuning.checkpoints import parse_interval
 from tuning.errors import CommandError
-from tuning.runfolder import check_fresh
+from tuning.runfolder import check_fresh, load_run
 from tuning.settings import read_settings, write_settings
 
 if TYPE_CHECKING:
     from rllib_grid.days.day_case import DayCase
+
+
+_OF_THIS_START = {"out", "resume", "checkpoint_every", "quiet"}  # no result depends on them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +57,18 @@ class DayArgs(Arguments):
         Path | None,
         Option("run folder, new or empty (default: a fresh one under runs/)", metavar="DIR"),
     ] = None
+    resume: Annotated[
+        Path | None, Option("go on with this run folder, as it was begun", metavar="RUN")
+    ] = None
+    checkpoint_every: Annotated[
+        str,
+        Option("time between checkpoints, such as 30s, or days, such as 5000", metavar="EVERY"),
+    ] = "60s"
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the arguments for ``config.json``: not where the run goes."""
-        names = {field.name for field, _, _ in options(DayArgs)} - {"out", "quiet"}
+        """Return the arguments for ``config.json``: those that the result depends on."""
+        names = {field.name for field, _, _ in options(DayArgs)} - _OF_THIS_START
         return {name: getattr(self, name) for name in sorted(names)}
 
     def make_case(self) -> DayCase:
@@ -83,11 +94,16 @@ def check(args: DayArgs) -> DayArgs:
     """Check the options of ``day``. Writes nothing.
 
     Returns:
-        The arguments to run: ``episodes`` has one number per stage, or is None.
+        The arguments to run: ``episodes`` has one number per stage, or is None; with ``resume``
+        they are those of the run folder.
 
     Raises:
-        CommandError: A value out of its bounds, or an ``out`` that holds something.
+        CommandError: A value out of its bounds, an ``out`` that holds something, a ``resume`` that
+            is no run of days, or an option beside it.
     """
+    parse_interval(args.checkpoint_every)
+    if args.resume is not None:
+        return _resumed(args, args.resume)
     for name in ("stages", "test_days"):
         if getattr(args, name) < 1:
             raise CommandError(
@@ -114,3 +130,18 @@ def check(args: DayArgs) -> DayArgs:
         episodes_ = episodes_ * args.stages
     settings = write_settings(read_settings(args.settings or ())) or None
     return dataclasses.replace(args, episodes=episodes_, settings=settings)
+
+
+def _resumed(args: DayArgs, folder: Path) -> DayArgs:
+    """Return the arguments that a run was begun with."""
+    for name in sorted(args.explicit() - (_OF_THIS_START - {"out"})):
+        raise CommandError(f"{flag(name)} does not go with --resume: {folder} has settled it")
+    run = load_run(folder)
+    if "day_case_name" not in run.config():
+        raise CommandError(f"--resume: {folder} is no run of day")
+    values = dict(run.config()["arguments"])
+    for name in ("episodes", "settings"):
+        values[name] = None if values[name] is None else tuple(values[name])
+    if values["profiles"] is not None:
+        values["profiles"] = Path(values["profiles"])
+    return dataclasses.replace(args, **values)
