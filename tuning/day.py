@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,13 @@ def run_day(args: DayArgs) -> None:
 def _open_run(args: DayArgs, case: DayCase) -> RunFolder:
     if args.resume is not None:
         clear_debris(args.resume)
-        return load_run(args.resume)
+        run = load_run(args.resume)
+        if run.config()["day_case"] != json.loads(json.dumps(case.to_dict())):
+            raise CommandError(
+                f"--resume: {run.path} was begun with another day case, or with another content of "
+                "its file of profiles: bring that back"
+            )
+        return run
     run = create_run(args.out, f"{args.case}-seed{args.seed}")
     write_json(
         run.config_file,

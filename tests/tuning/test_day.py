@@ -64,6 +64,11 @@ def test_an_interrupted_training_goes_on_to_the_same_controllers(
         state = rng.uniform(-1, 1, (5, len(controller.signature["state"])))
         np.testing.assert_array_equal(second[agent].act(state), controller.act(state))
     same = ("cost_eur_mean", "gap_closed")
+    config = json.loads(cut.config_file.read_text())
+    config["day_case"]["efficiency"] = 0.9
+    cut.config_file.write_text(json.dumps(config))
+    code, _, err = door("day", "--resume", cut.path, "--quiet")
+    assert code == 2 and "was begun with another day case" in err
     for a, b in zip(report["stages"], cut.report()["stages"], strict=True):
         assert [a[name] for name in same] == [b[name] for name in same]
 
