@@ -44,5 +44,6 @@ def load_case(path: str | Path) -> Case:
         return Case.from_dict(content)
     except GridError as error:
         raise GridError(f"case {path}: {error}") from None
-    except (TypeError, KeyError) as error:
-        raise GridError(f"case {path} cannot be read: {error!r}") from None
+    except (TypeError, KeyError, ValueError) as error:  # of lists and words in place of numbers
+        reason = " ".join(str(error).split())
+        raise GridError(f"case {path} cannot be read: {reason}") from None

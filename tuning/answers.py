@@ -113,6 +113,9 @@ def evaluate(args: EvaluateArgs) -> None:
     print(f"  mean cost         {found.cost_kw_mean:.4g} kW")
     print(f"  voltage violated  {found.voltage_violation_rate:.2%} of states", end="")
     print(f", at most {found.voltage_violation_max_pu:.2g} p.u. out of bounds")
+    if found.branch_overload_rate is not None:
+        print(f"  branch overloaded {found.branch_overload_rate:.2%} of states", end="")
+        print(f", highest loading {found.branch_loading_max:.1%}")
     if args.optimum:
         half = (found.per_ci95[1] - found.per_ci95[0]) / 2
         print(f"  mean PER          {found.per_mean:.2%} +- {half:.2%} (95 % interval)")

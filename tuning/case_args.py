@@ -99,6 +99,8 @@ def check(args: CaseArgs) -> CaseArgs:
         for name in _FOR_FILES:
             if name in args.explicit():
                 raise CommandError(f"{flag(name)} goes with --from; a case has settled it")
+    if args.demand_kw is not None and "demand_share" in args.explicit():
+        raise CommandError("--demand-share and --demand-kw are two ways to say it; leave one out")
     if args.states < 1:
         raise CommandError(f"--states: {args.states} is out of bounds, must be >= 1")
     for name in ("out", "export"):
@@ -109,6 +111,6 @@ def check(args: CaseArgs) -> CaseArgs:
             raise CommandError(f"{flag(name)}: {path} must end in .json")
         if path.exists():
             raise CommandError(f"{flag(name)}: {path} exists already, nothing is overwritten")
-    if args.out is not None and args.out == args.export:
+    if args.out and args.export and args.out.resolve() == args.export.resolve():
         raise CommandError(f"--export: {args.export} is --out too; name another file")
     return args

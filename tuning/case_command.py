@@ -170,6 +170,10 @@ def summary(case: Case, judge: Judge, load: tuple[str, str]) -> Sheet:
                 (f"PER of {name}, %", f"{100 * judged.per_mean:.1f}"),
                 ("  states that violate, %", f"{100 * judged.voltage_violation_rate:.1f}"),
             ]
+            if judged.branch_overload_rate is not None:
+                share, most = judged.branch_overload_rate, judged.branch_loading_max
+                rows.append(("  states with an overloaded branch, %", f"{100 * share:.1f}"))
+                rows.append(("  highest loading of a branch, %", f"{100 * (most or 0):.1f}"))
     return Sheet(f"case {case.name}", ("", "value"), rows)
 
 

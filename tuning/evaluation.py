@@ -20,6 +20,7 @@ from tuning.trial import run_controllers as run_controllers
 
 TEST_STATES = 10_000
 VIOLATION_TOLERANCE_PU = 1e-5
+OVERLOAD_TOLERANCE = 1e-5  # of the limit
 METER_ERRORS_PU = (1e-6, 1e-5, 1e-4, 1e-3)  # standard deviations that reports try
 
 # A stream of its own: a fixed key of 128 bits that no --seed can reach.
@@ -46,6 +47,9 @@ class Judgement:
         voltage_violation_rate: Share of states with a bus more than 1e-5 p.u. out of bounds.
         voltage_violation_max_pu: Largest distance of any bus out of bounds.
         per_histogram: Counts over fixed edges.
+        branch_overload_rate: Share of states with a branch beyond its limit by more than 1e-5 of
+            it; None where the case limits none, which then is no entry of ``report.json`` either.
+        branch_loading_max: Highest loading of any branch in any state, 1 at its limit; likewise.
     """
 
     states: int
@@ -59,10 +63,13 @@ class Judgement:
     voltage_violation_rate: float
     voltage_violation_max_pu: float
     per_histogram: dict[str, Any]
+    branch_overload_rate: float | None = None
+    branch_loading_max: float | None = None
 
     def entry(self, **more: Any) -> dict[str, Any]:
         """Return the entry of ``report.json``, with ``more`` (stage, episodes, ...) in front."""
-        return {**more, **dataclasses.asdict(self)}
+        held = {name: x for name, x in dataclasses.asdict(self).items() if x is not None}
+        return {**more, **held}
 
 
 def test_states(case: Case, n: int = TEST_STATES) -> tuple[Floats, Floats]:
@@ -110,6 +117,7 @@ def judge(case: Case, actions: Actions, optimal_cost_kw: Floats) -> Judgement:
     regret_kw = actions.charged_kw[feasible] - optimal
     total = float(np.abs(optimal).sum())
     excess = violation_pu(actions.v_pu, case.v_min_pu, case.v_max_pu)
+    loading = actions.branch_loading
     return Judgement(
         states=len(per),
         infeasible_states=int(np.sum(~feasible)),
@@ -122,6 +130,10 @@ def judge(case: Case, actions: Actions, optimal_cost_kw: Floats) -> Judgement:
         voltage_violation_rate=float(np.mean(excess > VIOLATION_TOLERANCE_PU)),
         voltage_violation_max_pu=float(excess.max()),
         per_histogram=histogram(per),
+        branch_overload_rate=(
+            None if loading is None else float(np.mean(loading > 1 + OVERLOAD_TOLERANCE))
+        ),
+        branch_loading_max=None if loading is None else float(loading.max()),
     )
 
 

@@ -178,6 +178,9 @@ def _judged(entry: Entry) -> dict[str, str]:
     cells["regret / optimum, %"] = _number(entry.get("regret_ratio"), 100)
     cells["voltage violated, %"] = _number(entry.get("voltage_violation_rate"), 100)
     cells["  at most, p.u."] = _number(entry.get("voltage_violation_max_pu"), 1, "4")
+    if "branch_overload_rate" in entry:
+        cells["branch overloaded, %"] = _number(entry["branch_overload_rate"], 100)
+        cells["  highest loading, %"] = _number(entry["branch_loading_max"], 100, "1")
     return cells
 
 

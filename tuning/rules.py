@@ -16,6 +16,7 @@ from tuning.errors import CommandError
 from tuning.evaluation import Actions, Judgement, apply, judge, run_controllers
 from tuning.runfolder import load_run
 from tuning.statistics import Floats
+from tuning.trial import loading
 
 if TYPE_CHECKING:
     from rllib_grid import Case
@@ -72,7 +73,8 @@ def optimal_actions(case: Case, p_base_kw: Floats, q_base_kvar: Floats) -> Actio
             parts.append((found.p_ctrl_kw, found.q_ctrl_kvar, found.v_pu, found.cost_kw))
             progress.update(min(start + _CHUNK, len(p_base_kw)))
     p_ctrl_kw, q_ctrl_kvar, v_pu, cost_kw = map(np.concatenate, zip(*parts, strict=True))
-    return Actions(p_ctrl_kw, q_ctrl_kvar, v_pu, cost_kw)
+    loaded = loading(case, p_base_kw + p_ctrl_kw, q_base_kvar + q_ctrl_kvar)
+    return Actions(p_ctrl_kw, q_ctrl_kvar, v_pu, cost_kw, branch_loading=loaded)
 
 
 def trained_actions(run: Path, case: Case, p_base_kw: Floats, q_base_kvar: Floats) -> Actions:
@@ -96,6 +98,7 @@ def feasible_rows(actions: Actions) -> Actions:
         actions.q_ctrl_kvar[rows],
         actions.v_pu[rows],
         actions.cost_kw[rows],
+        branch_loading=None if actions.branch_loading is None else actions.branch_loading[rows],
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from policies.recurrent_controller import RecurrentController, run_rounds
 from rllib_grid import Case
+from rllib_grid.branch_loading import highest_loading
 from rllib_grid.probed_step import q_moved, rounded_pu
 from tuning.errors import CommandError
 from tuning.statistics import Floats
@@ -59,6 +60,8 @@ class Actions:
             probe before them in its part; None where that is ``cost_kw``.
         base: (N, n) each, the p_base_kw and q_base_kvar that these actions met; None where they
             are those of the states.
+        branch_loading: (N,) power of the most loaded branch over its limit; None where the case
+            limits none.
     """
 
     p_ctrl_kw: Floats
@@ -67,6 +70,7 @@ class Actions:
     cost_kw: Floats
     step_cost_kw: Floats | None = None
     base: tuple[Floats, Floats] | None = None
+    branch_loading: Floats | None = None
 
     @property
     def charged_kw(self) -> Floats:
@@ -104,7 +108,13 @@ def apply(
         q_ctrl_kvar=q_ctrl_kvar,
         v_pu=case.v_pu(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar),
         cost_kw=case.cost_kw(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar),
+        branch_loading=loading(case, p_base_kw + p_ctrl_kw, q_base_kvar + q_ctrl_kvar),
     )
+
+
+def loading(case: Case, p_kw: Floats, q_kvar: Floats) -> Floats | None:
+    """Return `Actions.branch_loading` of (N, n) powers, base plus control."""
+    return None if case.branch_limit_kva is None else highest_loading(case, p_kw, q_kvar)
 
 
 def run_controllers(

@@ -55,7 +55,9 @@ def case_of(
     if demand_kw is None:
         limit_kw = share * imported.peak_kw
         if not limit_kw.all():
-            raise GridError(f"{feeder.name} holds no loads: say demand_kw, that of each building")
+            raise GridError(
+                f"{feeder.name} holds no loads: say demand_kw (--demand-kw), that of each building"
+            )
     else:
         limit_kw = np.full(feeder.num_buses, number("demand_kw", demand_kw, above=0))
     limit_share = number("limit_share", limit_share, above=0)

@@ -42,7 +42,7 @@ def make_groups(feeder: Feeder, grouping: Grouping, agents: int | None = None) -
     if grouping == "subtree":
         return subtree_groups(feeder, agents)
     if agents is None:
-        raise GridError(f"grouping {grouping!r} needs the number of agents")
+        raise GridError(f"grouping {grouping!r} needs the number of agents (--agents)")
     return (
         balanced_groups(feeder, agents) if grouping == "balanced" else interleaved_groups(n, agents)
     )

@@ -122,6 +122,8 @@ class MatpowerCode:
             self.base_mva = float(self._value(text))
         elif field in _TABLES:
             self.tables[field] = self._table(field, text)
+        elif field == "dcline" and text.strip("[] \n;"):
+            raise FeederError(f"{self._struct}.dcline is not handled; replace it by generators")
         elif not re.fullmatch(r"[\[{'\"].*|[-+.\w]+", text, re.DOTALL):
             raise _unknown(f"{self._struct}.{field} = {text}")
         # Else a literal that no power flow depends on, such as gencost or bus_name.

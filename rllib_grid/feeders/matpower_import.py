@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from rllib_grid.errors import FeederError
 from rllib_grid.feeders.imported import ImportedFeeder
 from rllib_grid.feeders.matpower_code import MatpowerCode
-from rllib_grid.feeders.network import Branch, Bus, Network, choose_head, listed
+from rllib_grid.feeders.network import Branch, Bus, Network, choose_head
 from rllib_grid.feeders.radial import radial_feeder
 
 _PV, _REF, _ISOLATED = 2, 3, 4
 _WIDTH = {"bus": 13, "branch": 11, "gen": 8}  # fewest columns of format 2
+# Columns that are read, from 0; others may be infinite, and RATE_A too.
+_READ = {"bus": [0, 1, 2, 3, 4, 5, 9], "branch": [0, 1, 2, 3, 4, 8, 10], "gen": [0, 1, 2, 5, 7]}
 
 Row = Sequence[float] | NDArray[np.float64]
 
@@ -42,6 +44,10 @@ def from_matpower(path: str | Path, *, head: str | None = None) -> ImportedFeede
         has = code.tables[name].shape[1]
         if has < width:
             raise FeederError(f"{path}: mpc.{name} has {has} columns, must have {width}")
+        for row, column in np.argwhere(~np.isfinite(code.tables[name][:, _READ[name]])).tolist():
+            raise FeederError(
+                f"{path}: mpc.{name}({row + 1}, {_READ[name][column] + 1}) is not finite"
+            )
     network = _buses(path, code.tables["bus"], head)
     _add_generators(network, code.tables["gen"])
     _add_branches(network, code.tables["branch"], code.base_mva)
@@ -51,8 +57,6 @@ def from_matpower(path: str | Path, *, head: str | None = None) -> ImportedFeede
 def _buses(path: Path, table: NDArray[np.float64], head: str | None) -> Network:
     network = Network(path.stem, {})
     heads: list[int] = []
-    shunts: list[str] = []
-    kvar = 0.0
     for row in table:
         index, kind, base_kv = int(row[0]), int(row[1]), float(row[9])
         if kind == _ISOLATED:
@@ -68,13 +72,17 @@ def _buses(path: Path, table: NDArray[np.float64], head: str | None) -> Network:
             )
         if kind == _REF:
             heads.append(index)
-        network.buses[index] = Bus(str(index), base_kv, 1000 * float(row[2]), 1000 * float(row[3]))
-        if row[4] or row[5]:
-            shunts.append(str(index))
-            kvar += 1000 * float(row[5])
+        network.buses[index] = Bus(
+            str(index),
+            base_kv,
+            1000 * float(row[2]),
+            1000 * float(row[3]),
+            q_shunt_kvar=-1000 * float(row[5]),  # Bs is what the shunt generates
+        )
     choose_head(network, heads, head)
-    if shunts:
-        network.notes.append(f"shunts are left out ({kvar:g} kvar at buses {listed(shunts)})")
+    conductance_kw = sum(1000 * float(row[4]) for row in table if row[1] != _ISOLATED)
+    if conductance_kw:
+        network.notes.append(f"the conductance of shunts ({conductance_kw:g} kW) is left out")
     return network
 
 

@@ -24,6 +24,7 @@ class Bus:
         vn_kv: nominal voltage, line to line.
         p_load_kw, q_load_kvar: base load.
         p_gen_kw: static generation, <= 0.
+        q_shunt_kvar: of shunts at nominal voltage; they are left out.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Bus:
     p_load_kw: float = 0.0
     q_load_kvar: float = 0.0
     p_gen_kw: float = 0.0
+    q_shunt_kvar: float = 0.0
 
     @property
     def is_served(self) -> bool:
@@ -115,7 +117,7 @@ def choose_head(network: Network, sources: Sequence[int], head: str | None) -> i
     if not chosen:
         raise FeederError(f"no source stands at bus {head}; sources: {shown}")
     if len(chosen) > 1:
-        raise FeederError(f"{len(chosen)} sources: {shown}; name one as the head")
+        raise FeederError(f"{len(chosen)} sources: {shown}; name one as the head (--head)")
     place = chosen[0]
     network.head = sources[place]
     network.other_heads = tuple(bus for i, bus in enumerate(sources) if i != place)

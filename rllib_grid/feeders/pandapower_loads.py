@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rllib_grid.feeders.network import Bus, Network, listed
-from rllib_grid.feeders.pandapower_rows import Row, named, number, rows
+from rllib_grid.feeders.pandapower_rows import Row, buses, named, number, power, rows
 
 _PHASES = "abc"
 
@@ -19,7 +19,8 @@ def read_loads(network: Network, net: Any) -> None:
             count = 0
             for index, row in rows(net, prefix + table):
                 p_kw, q_kvar = _power(row, balanced=not prefix)
-                bus = network.buses.get(int(row["bus"]))
+                (at,) = buses(net, row, "bus")
+                bus = network.buses.get(at)
                 if bus is None:
                     lost.append(named(prefix + table, index, row))
                 elif is_load:
@@ -45,8 +46,8 @@ def _power(row: Row, *, balanced: bool) -> tuple[float, float]:
     """P in kW and Q in kvar, with the sign of the table."""
     suffixes = ("",) if balanced else tuple(f"_{phase}" for phase in _PHASES)
     scaling = 1000 * number(row, "scaling", 1.0)
-    p_kw = scaling * sum(number(row, f"p{suffix}_mw") for suffix in suffixes)
-    q_kvar = scaling * sum(number(row, f"q{suffix}_mvar") for suffix in suffixes)
+    p_kw = scaling * sum(power(row, f"p{suffix}_mw") for suffix in suffixes)
+    q_kvar = scaling * sum(power(row, f"q{suffix}_mvar") for suffix in suffixes)
     return p_kw, q_kvar
 
 
@@ -64,10 +65,16 @@ def note_left_out(network: Network, net: Any) -> None:
     stores = [number(row, "p_mw") for _, row in rows(net, "storage")]
     if stores:
         network.notes.append(f"{len(stores)} stores are left out ({1000 * sum(stores):g} kW)")
-    shunts = [row for _, row in rows(net, "shunt")]
-    if shunts:
-        kvar = sum(1000 * number(row, "q_mvar") * number(row, "step", 1.0) for row in shunts)
-        network.notes.append(f"{len(shunts)} shunts are left out ({kvar:g} kvar)")
+    conductance_kw = 0.0
+    for _, row in rows(net, "shunt"):
+        (at,) = buses(net, row, "bus")
+        bus = network.buses.get(at)
+        if bus is not None:
+            steps = number(row, "step", 1.0)
+            bus.q_shunt_kvar += 1000 * number(row, "q_mvar") * steps
+            conductance_kw += 1000 * number(row, "p_mw") * steps
+    if conductance_kw:
+        network.notes.append(f"the conductance of shunts ({conductance_kw:g} kW) is left out")
     controllers = list(rows(net, "controller"))
     if controllers:
         network.notes.append(

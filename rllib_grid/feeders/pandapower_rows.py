@@ -6,7 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rllib_grid.errors import FeederError
+
 Row = Mapping[str, Any]
+
+_ELEMENT = "_element"  # of a row: what to call it in a message
+_UNLIMITED = ("max_i_ka",)  # columns in which infinity means something
 
 
 def rows(net: Any, table: str, *, out_of_service: bool = False) -> Iterator[tuple[int, Row]]:
@@ -16,7 +21,7 @@ def rows(net: Any, table: str, *, out_of_service: bool = False) -> Iterator[tupl
     frame = net[table]
     for index, row in zip(frame.index, frame.to_dict("records"), strict=True):
         if out_of_service or bool(row.get("in_service", True)):
-            yield int(index), row
+            yield int(index), {**row, _ELEMENT: named(table, int(index), row)}
 
 
 def named(table: str, index: int, row: Row) -> str:
@@ -33,6 +38,57 @@ def is_given(value: Any) -> bool:
 
 
 def number(row: Row, column: str, default: float = 0.0) -> float:
-    """A cell as a number; the default where it is blank or there is no such column."""
-    value: Any = row.get(column)
-    return float(value) if is_given(value) else default
+    """A cell as a number; the default where it is blank or there is no such column.
+
+    Raises:
+        FeederError: naming the element whose cell is no number.
+    """
+    cell: Any = row.get(column)
+    if not is_given(cell):
+        return default
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        value = math.nan
+    if math.isnan(value) or (math.isinf(value) and column not in _UNLIMITED):
+        raise FeederError(f"{row[_ELEMENT]}: {column} is {cell!r}, must be a number")
+    return value
+
+
+def power(row: Row, column: str) -> float:
+    """A cell that may not be blank where there is such a column; 0 where there is none.
+
+    Raises:
+        FeederError: naming the element whose cell is blank or no number.
+    """
+    value = number(row, column, math.nan if column in row else 0.0)
+    if math.isnan(value):
+        raise FeederError(f"{row[_ELEMENT]}: {column} is blank, must be a number")
+    return value
+
+
+def whole(row: Row, column: str) -> int:
+    """A cell as an index.
+
+    Raises:
+        FeederError: naming the element whose cell is none.
+    """
+    value = number(row, column, math.nan)
+    if not value.is_integer():
+        raise FeederError(f"{row[_ELEMENT]}: {column} is {row.get(column)}, must be an index")
+    return int(value)
+
+
+def buses(net: Any, row: Row, *columns: str) -> list[int]:
+    """Indices of the buses that an element stands at or between.
+
+    Raises:
+        FeederError: naming the element, if the net has no such bus.
+    """
+    found = []
+    for column in columns:
+        bus = whole(row, column)
+        if bus not in net.bus.index:
+            raise FeederError(f"{row[_ELEMENT]}: {column} is {bus}, which is no bus of the net")
+        found.append(bus)
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 from rllib_grid.errors import FeederError
 from rllib_grid.feeders.network import Branch, Bus, Network, choose_head, listed
 from rllib_grid.feeders.pandapower_loads import note_left_out, read_loads
-from rllib_grid.feeders.pandapower_rows import Row, is_given, named, number, rows
+from rllib_grid.feeders.pandapower_rows import Row, buses, is_given, named, number, rows, whole
 
 _READ = {
     "bus",
@@ -87,26 +87,34 @@ def _buses(net: Any) -> dict[int, Bus]:
 
 def _set_head(network: Network, net: Any, head: str | None) -> None:
     """The one source, or the one that `head` names; other generators must be static."""
-    sources = [row for _, row in rows(net, "ext_grid")]
-    for index, row in rows(net, "gen"):
-        if bool(row.get("slack", False)):
-            sources.append(row)
-        else:
-            raise FeederError(
-                f"{named('gen', index, row)} holds the voltage of bus {row['bus']}, which a "
-                "radial feeder leaves to its head; make it a static generator (sgen) or take it "
-                "out of service"
-            )
-    rows_in_service = [row for row in sources if int(row["bus"]) in network.buses]
-    place = choose_head(network, [int(row["bus"]) for row in rows_in_service], head)
-    network.v_head_pu = number(rows_in_service[place], "vm_pu", 1.0)
+    v_pu: dict[int, float] = {}
+    for table in ("ext_grid", "gen"):
+        for index, row in rows(net, table):
+            (bus,) = buses(net, row, "bus")
+            if table == "gen" and not row.get("slack", False):
+                if bus in v_pu:
+                    continue  # at the head, where it changes no voltage
+                raise FeederError(
+                    f"{named('gen', index, row)} holds the voltage of bus {bus}, which a radial "
+                    "feeder leaves to its head; make it a static generator (sgen) or take it out "
+                    "of service"
+                )
+            held_pu = number(row, "vm_pu", 1.0)
+            if v_pu.setdefault(bus, held_pu) != held_pu:
+                raise FeederError(
+                    f"{named(table, index, row)} holds bus {bus} at {held_pu:g} p.u., another "
+                    f"source there at {v_pu[bus]:g}; keep one of them in service"
+                )
+    sources = [bus for bus in v_pu if bus in network.buses]
+    network.v_head_pu = v_pu[sources[choose_head(network, sources, head)]]
 
 
 def _read_switches(network: Network, net: Any) -> set[tuple[str, int]]:
     """Join or connect buses at closed couplers; return the branches that a switch opens."""
     opened: set[tuple[str, int]] = set()
     for index, row in rows(net, "switch"):
-        kind, element, closed = row["et"], int(row["element"]), bool(row["closed"])
+        kind, element = row.get("et"), whole(row, "element")
+        closed = bool(row.get("closed", True))
         if kind != "b":
             table = {"l": "line", "t": "trafo", "t3": "trafo3w"}.get(str(kind))
             if table is None:
@@ -114,8 +122,9 @@ def _read_switches(network: Network, net: Any) -> set[tuple[str, int]]:
             if not closed:
                 opened.add((table, element))
             continue
-        ends = int(row["bus"]), element
-        if not closed or not set(ends) <= set(network.buses):
+        start, end = buses(net, row, "bus", "element")
+        ends = start, end
+        if not closed or not set(ends) <= network.buses.keys():
             continue
         z_ohm = number(row, "z_ohm")
         if z_ohm == 0:
@@ -128,21 +137,15 @@ def _read_switches(network: Network, net: Any) -> set[tuple[str, int]]:
     return opened
 
 
-def _is_live(
-    network: Network, table: str, index: int, row: Row, opened: set[tuple[str, int]], *ends: str
-) -> bool:
-    return (table, index) not in opened and all(int(row[end]) in network.buses for end in ends)
-
-
 def _read_lines(network: Network, net: Any, opened: set[tuple[str, int]]) -> None:
     conductance_kw, dropped, count = 0.0, 0, 0
     for index, row in rows(net, "line", out_of_service=True):
         count += 1
-        live = _is_live(network, "line", index, row, opened, "from_bus", "to_bus")
-        if not (live and row.get("in_service", True)):
+        start, end = buses(net, row, "from_bus", "to_bus")
+        live = row.get("in_service", True) and ("line", index) not in opened
+        if not (live and {start, end} <= network.buses.keys()):
             dropped += 1
             continue
-        start, end = int(row["from_bus"]), int(row["to_bus"])
         name, kv = named("line", index, row), network.buses[start].vn_kv
         if abs(network.buses[end].vn_kv - kv) > 1e-6 * kv:
             raise FeederError(
@@ -172,9 +175,9 @@ def _read_lines(network: Network, net: Any, opened: set[tuple[str, int]]) -> Non
 def _read_transformers(network: Network, net: Any, opened: set[tuple[str, int]]) -> None:
     iron_kw = magnetising_kvar = 0.0
     for index, row in rows(net, "trafo"):
-        if not _is_live(network, "trafo", index, row, opened, "hv_bus", "lv_bus"):
+        high, low = buses(net, row, "hv_bus", "lv_bus")
+        if ("trafo", index) in opened or not {high, low} <= network.buses.keys():
             continue
-        high, low = int(row["hv_bus"]), int(row["lv_bus"])
         name, parallel = named("trafo", index, row), number(row, "parallel", 1)
         vn_hv_kv, vn_lv_kv = _tapped(row, name, network.notes)
         ratio_hv = vn_hv_kv / network.buses[high].vn_kv

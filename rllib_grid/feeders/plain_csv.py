@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rllib_grid.checks import number
 from rllib_grid.errors import FeederError
@@ -37,7 +38,7 @@ def from_csv(path: str | Path, *, v_base_kv: float, head: str | None = None) -> 
     | `from_bus`, `to_bus` | names of its buses; from the head outwards |
     | `r_ohm`, `x_ohm` | impedance of the branch; or `r_ohm_per_km`, `x_ohm_per_km` and a length |
     | `length_km` or `length_m` | length, for impedances per km |
-    | `p_kw`, `q_kvar` | load at `to_bus` (if wanted; also mw, w and mvar, var) |
+    | `p_kw`, `q_kvar` | load at `to_bus` (if wanted; also mw, w, mvar, var); both empty: none |
     | `s_limit_kva` | thermal rating of the branch (if wanted; also mva); empty for none |
     | `to_name` | what to call `to_bus` (if wanted) |
 
@@ -68,7 +69,9 @@ def from_csv(path: str | Path, *, v_base_kv: float, head: str | None = None) -> 
     for line, row in rows:
         at = f"line {line} of {path.name}"
         ends = [row[column].strip() for column in ("from_bus", "to_bus")]
-        if not all(ends) or ends[0] == ends[1]:
+        if not all(ends):
+            raise FeederError(f"from_bus is {ends[0]!r}, to_bus {ends[1]!r}: a gap ({at})")
+        if ends[0] == ends[1]:
             raise FeederError(f"from_bus is {ends[0]!r}, to_bus {ends[1]!r}: must differ ({at})")
         start, end = index(ends[0]), index(ends[1])
         fed.add(end)
@@ -91,22 +94,45 @@ def from_csv(path: str | Path, *, v_base_kv: float, head: str | None = None) -> 
 
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
+    rows: list[tuple[int, Row]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
             header = [name.strip() for name in reader.fieldnames or []]
+            _check_header(header, path)
             reader.fieldnames = header
-            rows: list[tuple[int, Row]] = [(reader.line_num, row) for row in reader]
+            for row in reader:
+                _check_width(row, header, f"line {reader.line_num} of {path.name}")
+                rows.append((reader.line_num, row))
     except OSError as error:
         raise FeederError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):
         raise FeederError(f"cannot read {path}: not a .csv file of text") from None
-    for column in ("from_bus", "to_bus"):
-        if column not in header:
-            raise FeederError(f"{path.name} has no column {column}; it has {', '.join(header)}")
     if not rows:
         raise FeederError(f"{path.name} has no branch, must have at least one")
     return header, rows
+
+
+def _check_header(header: Sequence[str], path: Path) -> None:
+    if not any(header):
+        raise FeederError(f"{path.name} is empty, must begin with a header")
+    if len(header) == 1 and ";" in header[0]:
+        raise FeederError(
+            f"{path.name} is separated by semicolons; must be commas, with decimal points"
+        )
+    for column in ("from_bus", "to_bus"):
+        if column not in header:
+            raise FeederError(f"{path.name} has no column {column}; it has {', '.join(header)}")
+
+
+def _check_width(row: Mapping[Any, Any], header: Sequence[str], at: str) -> None:
+    """Refuse cells beyond the header, as decimal commas make them."""
+    beyond = row.get(None, [])
+    if any(cell.strip() for cell in beyond):
+        raise FeederError(
+            f"{len(header) + len(beyond)} cells, but the header has {len(header)} ({at}); numbers "
+            "need decimal points"
+        )
 
 
 def _units(path: Path, header: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -172,6 +198,15 @@ def _branch(
 
 
 def _add_load(bus: Bus, row: Row, units: Mapping[str, tuple[str, str]], at: str) -> None:
+    if "p" in units and "q" in units:
+        cells = {units[quantity][0]: row[units[quantity][0]].strip() for quantity in "pq"}
+        gap = [column for column, cell in cells.items() if not cell]
+        if len(gap) == 1:
+            given = next(column for column in cells if column not in gap)
+            raise FeederError(
+                f"{gap[0]} is empty where {given} is {cells[given]}; write 0, or leave both empty "
+                f"({at})"
+            )
     if "p" in units:
         bus.p_load_kw += _quantity(row, units, "p", at, blank=0.0)
     if "q" in units:

@@ -12,12 +12,12 @@ from rllib_grid.checks import Array
 from rllib_grid.errors import FeederError
 from rllib_grid.feeder import Feeder
 from rllib_grid.feeders.imported import ImportedFeeder
+from rllib_grid.feeders.left_out import note_left_out
 from rllib_grid.feeders.network import Branch, Bus, Network, listed
 
 _SAME_RATIO = 1e-9
 _SAME_LEVEL = 1e-6
 _LEAST_R_OF_X = 1e-6  # a resistance that no result notices, where the source says 0
-_SHOWN_KVAR = 0.05
 
 Nodes = dict[int, Bus]  # by index of the first of the buses that are one node
 Fed = dict[int, tuple[Branch, int]]  # node -> branch that feeds it, and the node at its other end
@@ -43,7 +43,6 @@ def radial_feeder(network: Network) -> ImportedFeeder:
     kept = [node for node in nodes if node in fed]
     if not kept:
         raise FeederError(f"no closed branch leaves the head, bus {nodes[head].name}")
-    _note_left_out(nodes, head, kept, notes)
     served = [node for node in kept if nodes[node].is_served]
     if not served:
         served = kept
@@ -58,21 +57,20 @@ def radial_feeder(network: Network) -> ImportedFeeder:
     branches = [fed[node][0] for node in kept]
     r_ohm = ohm_per_pu * [branch.r_pu for branch in branches]
     x_ohm = ohm_per_pu * [branch.x_pu for branch in branches]
-    charging_kvar = sum(branch.charging_kvar for branch in branches)
-    if charging_kvar > _SHOWN_KVAR:
-        notes.append(f"the capacitance of the branches ({charging_kvar:.1f} kvar) is left out")
     _fill_resistances([branch.name for branch in branches], r_ohm, x_ohm, notes)
     number = {head: 0} | {node: i for i, node in enumerate(kept, start=1)}
+    feeder = Feeder(
+        network.name,
+        tuple(number[fed[node][1]] for node in kept),
+        r_ohm,
+        x_ohm,
+        v_base_kv,
+        tuple(nodes[node].name for node in kept),
+        served=tuple(number[node] for node in served),
+    )
+    note_left_out(feeder, nodes[head], [nodes[node] for node in kept], branches, notes)
     return ImportedFeeder(
-        Feeder(
-            network.name,
-            tuple(number[fed[node][1]] for node in kept),
-            r_ohm,
-            x_ohm,
-            v_base_kv,
-            tuple(nodes[node].name for node in kept),
-            served=tuple(number[node] for node in served),
-        ),
+        feeder,
         np.array([nodes[node].p_load_kw for node in served]),
         np.array([nodes[node].q_load_kvar for node in served]),
         np.array([nodes[node].p_gen_kw for node in served]),
@@ -121,6 +119,7 @@ def _add(node: Bus, bus: Bus) -> None:
     node.p_load_kw += bus.p_load_kw
     node.q_load_kvar += bus.q_load_kvar
     node.p_gen_kw += bus.p_gen_kw
+    node.q_shunt_kvar += bus.q_shunt_kvar
 
 
 def _between_nodes(network: Network, node_of: dict[int, int], notes: list[str]) -> list[Branch]:
@@ -253,19 +252,6 @@ def _note_unreached(network: Network, nodes: Nodes, head: int, fed: Fed, notes: 
         notes.append(
             f"not fed from the head, left out: {len(lost)} of {len(nodes)} buses, {load_kw:g} kW "
             "of load"
-        )
-
-
-def _note_left_out(nodes: Nodes, head: int, kept: Sequence[int], notes: list[str]) -> None:
-    if nodes[head].is_served:
-        kw = nodes[head].p_load_kw + nodes[head].p_gen_kw
-        notes.append(f"{kw:g} kW at the head itself change no voltage and are left out")
-    reactive = [nodes[n] for n in kept if nodes[n].q_load_kvar and not nodes[n].is_served]
-    if reactive:
-        kvar = sum(bus.q_load_kvar for bus in reactive)
-        notes.append(
-            f"purely reactive loads are left out ({kvar:g} kvar at "
-            f"{listed(bus.name for bus in reactive)})"
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rllib_grid.errors import FeederError
+from rllib_grid.errors import FeederError, GridError
 from rllib_grid.feeders.imported import ImportedFeeder
 from rllib_grid.feeders.matpower_import import from_matpower
 from rllib_grid.feeders.pandapower_import import from_pandapower
 from rllib_grid.feeders.plain_csv import from_csv
+from rllib_grid.feeders.plausible import checked_units
 
 SUFFIXES = (".json", ".m", ".csv")
 
@@ -24,20 +25,35 @@ def read_feeder(
         v_base_kv: nominal voltage; for .csv alone, whose columns do not hold it.
 
     Raises:
-        FeederError: on another suffix, or what the file's reader refuses.
+        FeederError: on another suffix, what the file's reader refuses, or loads and impedances
+            that cannot be in the units that they claim; naming the file.
     """
     path = Path(path)
-    if path.suffix not in SUFFIXES:
+    try:
+        return checked_units(_read(path, head, v_base_kv))
+    except GridError as error:
+        if path.name in str(error):
+            raise
+        raise FeederError(f"{path}: {error}") from None
+
+
+def _read(path: Path, head: str | None, v_base_kv: float | None) -> ImportedFeeder:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise FeederError(
             f"{path} is no feeder file by its suffix; must be .json (pandapower), .m (MATPOWER) or "
             ".csv"
         )
-    if path.suffix == ".csv":
+    if suffix == ".csv":
         if v_base_kv is None:
-            raise FeederError(f"{path}: a .csv needs v_base_kv, the nominal voltage in kV")
+            raise FeederError(
+                f"{path}: a .csv needs v_base_kv (--v-base-kv), the nominal voltage in kV"
+            )
         return from_csv(path, v_base_kv=v_base_kv, head=head)
     if v_base_kv is not None:
-        raise FeederError(f"{path} holds its nominal voltages; v_base_kv is for .csv alone")
-    if path.suffix == ".m":
+        raise FeederError(
+            f"{path} holds its nominal voltages; v_base_kv (--v-base-kv) is for .csv alone"
+        )
+    if suffix == ".m":
         return from_matpower(path, head=head)
     return from_pandapower(path, head=head)

@@ -22,6 +22,15 @@ def test_a_file_is_a_case_by_its_path(tmp_path: Path) -> None:
     assert make_case(str(config)).to_dict() == case.to_dict()
 
 
+def test_lists_in_place_of_numbers(tmp_path: Path) -> None:
+    case = make_case("case33bw").to_dict()
+    case["feeder"]["r_ohm"][3] = [1, 2]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(case))
+    with pytest.raises(GridError, match=r"case .*x\.json cannot be read: setting an array"):
+        make_case(str(path))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

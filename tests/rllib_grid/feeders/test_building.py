@@ -71,7 +71,7 @@ def test_files_by_their_suffix(write, tmp_path) -> None:
     assert read_feeder(path, v_base_kv=10).feeder.num_buses == 2
     for file, v_base_kv, message in (
         (path, None, r"town.csv: a \.csv needs v_base_kv"),
-        (tmp_path / "x.m", 10.0, r"v_base_kv is for \.csv alone"),
+        (tmp_path / "x.m", 10.0, r"\(--v-base-kv\) is for \.csv alone"),
         (tmp_path / "x.xlsx", None, "x.xlsx is no feeder file by its suffix"),
         (tmp_path / "x.m", None, r"cannot read .*x\.m"),
         (tmp_path / "x.json", None, r"cannot read .*x\.json"),

@@ -95,7 +95,8 @@ def test_units_of_a_case(write) -> None:
     assert imported.notes == (
         "open or out of service, dropped: 1 of 3 branches",
         "the capacitance of the branches (1000.0 kvar) is left out",
-    )
+        "with the reactive power that is left out, voltages would be up to 0.0050 p.u. higher",
+    )  # 1 ohm and half of 1,000 kvar at 10 kV: 1 * 500 / (1000 * 10^2)
 
 
 def test_code_that_converts(write) -> None:
@@ -133,6 +134,7 @@ def test_a_ratio_is_folded(write) -> None:
         ({"tie": "1"}, "not radial: buses 2, 1, 3 form a loop, closed by branch 2"),
         ({"gen": "3 1 0 9 -9 1 100 1 9 0"}, None),
         ({"kv": "0"}, "bus 3: baseKV is 0, must be > 0"),
+        ({"kv": "NaN"}, r"mpc.bus\(3, 10\) is not finite"),
         ({"code": "for i = 1:3"}, r"`for i = 1:3` is code that is not run here.*line 17 of tiny.m"),
         ({"code": "if 1, mpc.bus(2, 3) = 7; end"}, "`if 1, mpc.bus"),
         ({"code": "mpc.bus(2, 3) = 7;"}, r"mpc.bus\(2, 3\): must name whole columns"),
@@ -149,6 +151,7 @@ def test_a_ratio_is_folded(write) -> None:
         ({"code": "mpc.branch(:, 3) = -mpc.branch(:, 3);"}, r"branch 1 \(1 to 2\): its impedance"),
         ({"code": "mpc.bus(:, 2) = 3;"}, "3 sources: 1, 2, 3; name one as the head"),
         ({"code": "mpc.bus(:, 2) = 2;"}, "bus 1 holds its voltage"),
+        ({"code": "mpc.dcline = [1 2 1 0 0];"}, "mpc.dcline is not handled; replace it by gen"),
     ],
 )
 def test_refused_by_name(write, changes: dict[str, str], message: str | None) -> None:
@@ -175,7 +178,14 @@ def test_files_of_something_else(write, text: str, message: str) -> None:
 
 
 def test_shunts_are_left_out_and_said(write) -> None:
-    assert "shunts are left out (300 kvar at buses 3)" in from_matpower(tiny(write, bs="0.3")).notes
+    notes = from_matpower(tiny(write, bs="0.3")).notes
+    assert "shunts are left out (-300 kvar at 3)" in notes
+    assert notes[-1].endswith("would be up to 0.0140 p.u. higher")  # 0.005 + 3 * 300 / 10^5
+    code = "mpc.bus(:, 5) = 0.01;"
+    assert (
+        "the conductance of shunts (30 kW) is left out"
+        in from_matpower(tiny(write, code=code)).notes
+    )
 
 
 def test_a_transmission_case_is_refused() -> None:

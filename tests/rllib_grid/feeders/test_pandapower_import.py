@@ -118,7 +118,7 @@ def test_loads_generators_and_ratings() -> None:
 
 def test_what_is_left_out_is_said() -> None:
     net = networks.create_cigre_network_mv(with_der="all")
-    pp.create_shunt(net, 3, q_mvar=-0.3, p_mw=0.0)
+    pp.create_shunt(net, 3, q_mvar=-0.1, p_mw=0.02, step=3)
     notes = " | ".join(from_pandapower(net).notes)
     omega_c = 2 * math.pi * 50 * (net.line.c_nf_per_km * net.line.length_km) * 1e-9
     closed = [i for i in net.line.index if i not in (12, 13, 14)]
@@ -126,13 +126,31 @@ def test_what_is_left_out_is_said() -> None:
     for part in (
         "open or out of service, dropped: 3 of 15 lines",
         "2 stores are left out (800 kW)",
-        "1 shunts are left out (-300 kvar)",
+        "shunts are left out (-300 kvar at Bus 3)",
+        "the conductance of shunts (60 kW) is left out",
         f"the capacitance of the branches ({kvar:.1f} kvar) is left out",
         "impedances are referred to 20 kV",
     ):
         assert part in notes
     village = networks.create_kerber_landnetz_freileitung_1()
     assert "iron losses (0.38 kW)" in from_pandapower(village).notes[0]
+
+
+def test_what_is_left_out_is_measured_in_volts() -> None:
+    """Against pandapower's power flow with and without a capacitor, 300 kvar at bus 18."""
+    net = networks.case33bw()
+    pp.create_shunt(net, 17, q_mvar=-0.3)
+    note = from_pandapower(net).notes[-1]
+    assert note.endswith("p.u. higher")
+    said_pu = float(note.split()[-3])
+    v_pu = []
+    for in_service in (True, False):
+        net.shunt["in_service"] = in_service
+        pp.runpp(net, numba=False)
+        v_pu.append(net.res_bus.vm_pu[17])
+    assert said_pu == pytest.approx(v_pu[0] - v_pu[1], rel=0.1)
+    net.load["p_mw"] *= -1  # the note is about what is left out, not about loads
+    assert not any("left out" in note for note in from_pandapower(net).notes)
 
 
 def chain() -> Any:
@@ -219,6 +237,17 @@ def test_one_of_several_sources() -> None:
         from_pandapower(net, head="grid")
 
 
+def test_sources_at_one_bus_are_one() -> None:
+    net = chain()
+    pp.create_ext_grid(net, 0, vm_pu=1.01)
+    assert from_pandapower(net).v_head_pu == 1.01
+    pp.create_gen(net, 0, p_mw=0.1, vm_pu=1.01)  # which changes no voltage there
+    assert from_pandapower(net).p_gen_kw.tolist() == [0]
+    net.ext_grid.loc[1, "vm_pu"] = 1.02
+    with pytest.raises(FeederError, match=r"ext_grid 1 holds bus 0 at 1.02 p\.u\., another"):
+        from_pandapower(net)
+
+
 def meshed() -> Any:
     net = chain()
     pp.create_line_from_parameters(net, 2, 0, 1.0, 0.3, 0.4, 0.0, 0.2, name="tie")
@@ -275,6 +304,50 @@ def without_source() -> Any:
     return net
 
 
+def with_a_gap() -> Any:
+    net = chain()
+    net.load.loc[0, "p_mw"] = math.nan
+    return net
+
+
+def with_a_lost_load() -> Any:
+    net = chain()
+    net.load.loc[0, "bus"] = 9
+    return net
+
+
+def with_a_load_nowhere() -> Any:
+    net = chain()
+    net.load["bus"] = net.load["bus"].astype(object)
+    net.load.loc[0, "bus"] = None
+    return net
+
+
+def with_a_lost_line() -> Any:
+    net = chain()
+    net.line.loc[1, "to_bus"] = 9
+    return net
+
+
+def with_words() -> Any:
+    net = chain()
+    net.line["r_ohm_per_km"] = net.line["r_ohm_per_km"].astype(object)
+    net.line.loc[1, "r_ohm_per_km"] = "much"
+    return net
+
+
+def with_an_infinite_voltage() -> Any:
+    net = chain()
+    net.bus.loc[1, "vn_kv"] = math.inf
+    return net
+
+
+def without_resistances() -> Any:
+    net = chain()
+    net.line.drop(columns="r_ohm_per_km", inplace=True)
+    return net
+
+
 def with_negative_length() -> Any:
     net = chain()
     net.line.loc[1, "length_km"] = -2.0
@@ -292,6 +365,13 @@ def with_negative_length() -> Any:
         (with_two_ratios, r"low 0 at a ratio of 1 and low 2 at 1.05"),
         (with_two_levels, "line 1 joins buses of 10 and 0.4 kV; put a transformer between them"),
         (without_source, "there is no source in service"),
+        (with_a_gap, "load 0: p_mw is blank, must be a number"),
+        (with_a_lost_load, "load 0: bus is 9, which is no bus of the net"),
+        (with_a_load_nowhere, "load 0: bus is None, must be an index"),
+        (with_a_lost_line, "line 1: to_bus is 9, which is no bus of the net"),
+        (with_words, "line 1: r_ohm_per_km is 'much', must be a number"),
+        (with_an_infinite_voltage, r"bus 1 \(A\): vn_kv is inf, must be a number"),
+        (without_resistances, r"line 0: its impedance is nan \+ j0.8 ohm, must be >= 0"),
         (with_negative_length, r"line 1: its impedance is -0.6 \+ j-0.8 ohm, must be >= 0"),
     ],
 )

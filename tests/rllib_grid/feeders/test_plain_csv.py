@@ -84,6 +84,15 @@ def test_the_head_can_be_named(write) -> None:
     ("text", "message"),
     [
         ("from_bus,r_ohm,x_ohm\n0,1,1\n", "has no column to_bus; it has from_bus, r_ohm, x_ohm"),
+        ("", "x.csv is empty, must begin with a header"),
+        ("from_bus;to_bus;r_ohm;x_ohm\na;b;0,5;0,4\n", "x.csv is separated by semicolons"),
+        (
+            "from_bus,to_bus,r_ohm,x_ohm\na,b,0,5,0,4\n",
+            r"6 cells, but the header has 4 \(line 2 of x.csv\); numbers need decimal points",
+        ),
+        (HEADER + "0,1,1,1,20,,,\n", r"q_kvar is empty where p_kw is 20; write 0.*\(line 2"),
+        (HEADER + "0,1,1,1,,5,,\n", r"p_kw is empty where q_kvar is 5; write 0"),
+        (HEADER + "0,1,1,1,5,5,,\n,,,,,,,\n", r"from_bus is '', to_bus '': a gap \(line 3"),
         (HEADER, "has no branch, must have at least one"),
         ("from_bus,to_bus,r_mohm,x_ohm\n0,1,1,1\n", "column r_mohm has the unit 'mohm', must be"),
         (
@@ -107,7 +116,7 @@ def test_the_head_can_be_named(write) -> None:
         (HEADER + "0,1,1,1,,,,\n1,2,1,1,,,,\n0,2,1,1,,,,\n", "bus 2 is a to_bus twice, on lines 3"),
         (HEADER + "1,2,1,1,,,,\n2,1,1,1,,,,\n", "every bus is a to_bus, so there is no head"),
         (HEADER + "0,1,1,1,,,,\n5,6,1,1,,,,\n", "lead away from 0, 5, but to none of these"),
-        (HEADER + "0,1,1,1,,,,\n2,3,1,1,5,,,\n3,2,1,1,,,,\n", "bus 3 has 5 kW of load, but no"),
+        (HEADER + "0,1,1,1,,,,\n2,3,1,1,5,0,,\n3,2,1,1,,,,\n", "bus 3 has 5 kW of load, but no"),
         ("from_bus,to_bus,r_ohm_per_km,x_ohm,length_m\n0,1,1,1,0\n", "length_m is 0, must be > 0"),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pandapower.networks as networks
 import pytest
 
-from rllib_grid import OptimalDispatch, case_names, make_case, team_optimal
+from rllib_grid import OptimalDispatch, case_names, make_case, make_dispatch, team_optimal
 from rllib_grid.feeders import from_pandapower
 from rllib_grid.feeders.presets import FEEDER_CASES, case33bw_feeder, kerber_dorfnetz_feeder
 
@@ -66,6 +66,14 @@ def test_cases(name: str, buildings: int, nodes: int, agents: int, per: float) -
     assert np.mean(rule / best.cost_kw - 1) == pytest.approx(per, abs=0.01)
     idle = case.v_pu(p_kw, q_kvar, np.zeros_like(p_kw), np.zeros_like(p_kw))
     assert idle.min() < 0.96 and idle.max() > 1.04  # voltages move both ways
+
+
+@pytest.mark.parametrize("name", sorted(set(case_names()) - set(FEEDER_CASES)))
+def test_states_of_every_other_preset_are_feasible(name: str) -> None:
+    case = make_case(name)
+    count = STATES if case.s_max_kva is None else STATES // 10  # cone programs are slow
+    p_kw, q_kvar = (x.astype(float) for x in case.demand.sample(np.random.default_rng(0), count))
+    assert make_dispatch(case).solve(p_kw, q_kvar).feasible.mean() >= 0.999
 
 
 def test_shipped_cases_need_no_pandapower() -> None:
