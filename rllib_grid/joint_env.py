@@ -12,6 +12,7 @@ from rllib_grid.case import Case
 from rllib_grid.checks import whole
 from rllib_grid.errors import GridError
 from rllib_grid.joint_model import joint_model
+from rllib_grid.lanes import check_saved, checked_action, checked_mask, generator, restore
 from rllib_grid.probed_step import ProbedStep, rounded_pu
 
 Float32 = NDArray[np.float32]
@@ -91,9 +92,7 @@ class JointGridEnv:
         Args:
             seed: whole number >= 0, or a seed sequence.
         """
-        if not isinstance(seed, np.random.SeedSequence):
-            seed = np.random.SeedSequence(whole("seed", seed, at_least=0))
-        self._rng = np.random.Generator(np.random.SFC64(seed))
+        self._rng = generator(seed)
 
     def reset(self, mask: Bool | None = None) -> Float32:
         """Start new trajectories.
@@ -111,12 +110,7 @@ class JointGridEnv:
             if self._probed is not None:
                 self._probed.begin()
         else:
-            mask = np.asarray(mask)
-            if mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-                raise GridError(
-                    f"mask has shape {mask.shape} and type {mask.dtype}, must be bool "
-                    f"({self.num_envs},)"
-                )
+            mask = checked_mask(mask, self.num_envs)
             self._state[mask] = self._draw(int(mask.sum()))
             self._over[mask] = False
             self._steps[mask] = 0
@@ -202,16 +196,8 @@ class JointGridEnv:
         Raises:
             GridError: if it does not fit this environment.
         """
-        for name, own in (("state", self._state), ("steps", self._steps), ("over", self._over)):
-            shape = np.shape(state[name]) if name in state else None
-            if shape != own.shape:
-                raise GridError(
-                    f"{name!r} of the saved state has shape {shape}, must be {own.shape}"
-                )
-        try:
-            self._rng.bit_generator.state = state["generator"]
-        except (KeyError, ValueError, TypeError):
-            raise GridError("the saved state holds no generator of this kind (SFC64)") from None
+        check_saved(state, {"state": self._state, "steps": self._steps, "over": self._over})
+        restore(self._rng, state)
         if self._probed is not None:
             self._probed.set_state(state.get("probed", {}))
         self._state = np.array(state["state"], np.float32)
@@ -243,16 +229,4 @@ class JointGridEnv:
         return state
 
     def _checked(self, action: NDArray[Any]) -> Float32:
-        try:
-            action = np.asarray(action, np.float32)
-        except (TypeError, ValueError):
-            raise GridError(f"action must be an array of numbers, not {action!r}") from None
-        if action.shape != self._state.shape:
-            raise GridError(f"action has shape {action.shape}, must be {self._state.shape}")
-        if not (action.min() >= -1.0 and action.max() <= 1.0):  # false for NaN too
-            row, column = np.argwhere(~(np.abs(action) <= 1.0))[0]
-            raise GridError(
-                f"action of env {row}, column {column} is {action[row, column]}, must lie in "
-                "[-1, 1]: clip it"
-            )
-        return self.case.layout.within_ratings(action)
+        return self.case.layout.within_ratings(checked_action(action, self._state.shape))

@@ -17,6 +17,7 @@ from rllib_grid.days.settling import Reserves, paid_eur
 from rllib_grid.days.thermal_model import Climate
 from rllib_grid.errors import GridError
 from rllib_grid.joint_env import JointStep
+from rllib_grid.lanes import check_saved, checked_action, checked_mask, generator, restore
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -99,9 +100,7 @@ class JointDayEnv:
         Args:
             seed: whole number >= 0, or a seed sequence.
         """
-        if not isinstance(seed, np.random.SeedSequence):
-            seed = np.random.SeedSequence(whole("seed", seed, at_least=0))
-        self._rng = np.random.Generator(np.random.SFC64(seed))
+        self._rng = generator(seed)
 
     def reset(self, mask: Bool | None = None) -> Float32:
         """Start new days.
@@ -112,12 +111,8 @@ class JointDayEnv:
         Returns:
             Joint state (B, S) of all lanes.
         """
-        mask = np.ones(self.num_envs, np.bool_) if mask is None else np.asarray(mask)
-        if mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-            raise GridError(
-                f"mask has shape {mask.shape} and type {mask.dtype}, must be bool "
-                f"({self.num_envs},)"
-            )
+        every = np.ones(self.num_envs, np.bool_)
+        mask = every if mask is None else checked_mask(mask, self.num_envs)
         count, (low, high) = int(mask.sum()), self.case.soc_start
         self._day[mask] = self._rng.integers(self._days.num_days, size=count)
         shares = self._rng.random((count, self.case.num_buses), np.float32)
@@ -234,16 +229,9 @@ class JointDayEnv:
             GridError: if it does not fit this environment.
         """
         own = self.get_state()
-        for name in [name for name in own if name != "generator"]:
-            shape = np.shape(state[name]) if name in state else None
-            if shape != own[name].shape:
-                raise GridError(
-                    f"{name!r} of the saved state has shape {shape}, must be {own[name].shape}"
-                )
-        try:
-            self._rng.bit_generator.state = state["generator"]
-        except (KeyError, ValueError, TypeError):
-            raise GridError("the saved state holds no generator of this kind (SFC64)") from None
+        own.pop("generator")
+        check_saved(state, own)
+        restore(self._rng, state)
         self._day, self._step = np.array(state["day"]), np.array(state["step"])
         self._soc = np.array(state["soc_kwh"], np.float32)
         self._soc_start = np.array(state["soc_start_kwh"], np.float32)
@@ -292,18 +280,5 @@ class JointDayEnv:
     def _controls(self, action: NDArray[Any]) -> tuple[Float32, ...]:
         """Scaled action (B, A) as p_ctrl_kw, q_ctrl_kvar and any p_heat_kw (B, n) in float32."""
         part = self.case.layout.action
-        try:
-            action = np.asarray(action, np.float32)
-        except (TypeError, ValueError):
-            raise GridError(f"action must be an array of numbers, not {action!r}") from None
-        if action.shape != (self.num_envs, part.width):
-            raise GridError(
-                f"action has shape {action.shape}, must be {(self.num_envs, part.width)}"
-            )
-        if not (action.min() >= -1.0 and action.max() <= 1.0):  # false for NaN too
-            row, column = np.argwhere(~(np.abs(action) <= 1.0))[0]
-            raise GridError(
-                f"action of env {row}, column {column} is {action[row, column]}, must lie in "
-                "[-1, 1]: clip it"
-            )
+        action = checked_action(action, (self.num_envs, part.width))
         return tuple(values.astype(np.float32) for values in part.split(action).values())
