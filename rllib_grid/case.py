@@ -190,6 +190,11 @@ class Case:
             self.s_max_kva,
         )
 
+    @property
+    def limits_apparent_power(self) -> bool:
+        """Whether inverters or branches have ratings: the optimum is a cone program then."""
+        return self.s_max_kva is not None or self.branch_limit_kva is not None
+
     def within_ratings(self, p_ctrl_kw: Array, q_ctrl_kvar: Array) -> tuple[Array, Array]:
         """Controls (B, n) as the inverters carry them out.
 

@@ -7,7 +7,7 @@ import numpy as np
 from rllib_grid.batch_cone_qp import BatchConeQP
 from rllib_grid.case import Case
 from rllib_grid.checks import Array
-from rllib_grid.dispatch import DispatchResult, dispatch_result, joined_states
+from rllib_grid.dispatch import DispatchResult, Terms, dispatch_result, joined_states
 
 
 class ConeDispatch:
@@ -25,19 +25,11 @@ class ConeDispatch:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        n, feeder = case.num_buses, case.feeder
-        self._loss = np.zeros((2 * n, 2 * n))
-        self._loss[:n, :n], self._loss[n:, n:] = feeder.loss_p, feeder.loss_q
-        self._beta = np.concatenate([case.beta_p, case.beta_q])
-        self._drop = np.hstack([feeder.v_sq_per_kw, feeder.v_sq_per_kvar])  # (n, 2n)
+        self._terms = Terms(case)
         circles, radius, carries = _circles(case)
         self._base_flow = circles * carries[:, None, None]  # (J, 2, 2n)
         self._program = BatchConeQP(
-            2 * (self._loss + np.diag(np.concatenate([case.alpha_p, case.alpha_q]))),
-            np.concatenate([case.p_limit_kw, case.q_limit_kvar]),
-            self._drop,
-            circles,
-            radius,
+            self._terms.hessian, self._terms.limit, self._terms.drop, circles, radius
         )
 
     def solve(self, p_base_kw: Array, q_base_kvar: Array) -> DispatchResult:
@@ -50,13 +42,8 @@ class ConeDispatch:
             GridError: on bad input, or if an answer cannot be proven by its KKT residual.
         """
         base = joined_states(self.case, p_base_kw, q_base_kvar)
-        drop, head_sq = base @ self._drop.T, self.case.v_head_pu**2
-        answer = self._program.solve(
-            2 * base @ self._loss + self._beta,
-            head_sq - self.case.v_max_pu**2 - drop,
-            head_sq - self.case.v_min_pu**2 - drop,
-            np.einsum("jek,bk->bje", self._base_flow, base),
-        )
+        base_flow = np.einsum("jek,bk->bje", self._base_flow, base)
+        answer = self._program.solve(*self._terms.vectors(base), base_flow)
         return dispatch_result(self.case, base, answer)
 
 

@@ -24,6 +24,42 @@ class DispatchResult(NamedTuple):
     kkt_residual: Array  # (N,) largest violation of the KKT conditions, dimensionless
 
 
+class Terms:
+    """Equation 4 in matrices over the controls (p_ctrl, q_ctrl): what all its solvers start from.
+
+    Args:
+        case: what to dispatch.
+
+    Attributes:
+        hessian: (2n, 2n) of loss and costs.
+        limit: (2n,) on the controls, either sign.
+        drop: (n, 2n) rows of v_head_pu^2 - v_sq.
+    """
+
+    def __init__(self, case: Case) -> None:
+        n, feeder = case.num_buses, case.feeder
+        self._loss = np.zeros((2 * n, 2 * n))
+        self._loss[:n, :n], self._loss[n:, n:] = feeder.loss_p, feeder.loss_q
+        self._beta = np.concatenate([case.beta_p, case.beta_q])
+        head_sq = case.v_head_pu**2
+        self._low, self._high = head_sq - case.v_max_pu**2, head_sq - case.v_min_pu**2
+        self.hessian = 2 * (self._loss + np.diag(np.concatenate([case.alpha_p, case.alpha_q])))
+        self.limit = np.concatenate([case.p_limit_kw, case.q_limit_kvar])
+        self.drop = np.hstack([feeder.v_sq_per_kw, feeder.v_sq_per_kvar])
+
+    def vectors(self, base: Array) -> tuple[Array, Array, Array]:
+        """What depends on the state.
+
+        Args:
+            base: (N, 2n) p_base_kw, then q_base_kvar.
+
+        Returns:
+            Linear cost (N, 2n), and bounds (N, n) on what the controls add to the drop of v_sq.
+        """
+        drop = base @ self.drop.T
+        return 2 * base @ self._loss + self._beta, self._low - drop, self._high - drop
+
+
 class OptimalDispatch:
     """Equation 4 for batches of states.
 
@@ -42,22 +78,14 @@ class OptimalDispatch:
     """
 
     def __init__(self, case: Case) -> None:
-        if case.s_max_kva is not None or case.branch_limit_kva is not None or case.physics == "ac":
+        if case.limits_apparent_power or case.physics == "ac":
             raise GridError(
                 f"case {case.name} is no quadratic program (apparent power is limited, or physics "
                 "are 'ac'): take make_dispatch"
             )
         self.case = case
-        n, feeder = case.num_buses, case.feeder
-        self._loss = np.zeros((2 * n, 2 * n))
-        self._loss[:n, :n], self._loss[n:, n:] = feeder.loss_p, feeder.loss_q
-        self._beta = np.concatenate([case.beta_p, case.beta_q])
-        self._drop = np.hstack([feeder.v_sq_per_kw, feeder.v_sq_per_kvar])  # (n, 2n)
-        self._program = BatchQP(
-            2 * (self._loss + np.diag(np.concatenate([case.alpha_p, case.alpha_q]))),
-            limit=np.concatenate([case.p_limit_kw, case.q_limit_kvar]),
-            rows=self._drop,
-        )
+        self._terms = Terms(case)
+        self._program = BatchQP(self._terms.hessian, limit=self._terms.limit, rows=self._terms.drop)
 
     def solve(self, p_base_kw: Array, q_base_kvar: Array) -> DispatchResult:
         """Dispatch N states.
@@ -69,7 +97,7 @@ class OptimalDispatch:
             GridError: on bad input, or if an answer cannot be proven by its KKT residual.
         """
         base = joined_states(self.case, p_base_kw, q_base_kvar)
-        linear, lower, upper = self._vectors(base)
+        linear, lower, upper = self._terms.vectors(base)
         return dispatch_result(self.case, base, self._program.solve(linear, lower, upper))
 
     def kkt_residual(self, base: Array, controls: Array, multipliers: Array) -> Array:
@@ -81,16 +109,8 @@ class OptimalDispatch:
             multipliers: (N, 3n) of the limits on `controls` and of the bounds on the drop
                 v_head_pu^2 - v_sq; positive at an upper bound, negative at a lower one.
         """
-        linear, lower, upper = self._vectors(base)
+        linear, lower, upper = self._terms.vectors(base)
         return self._program.kkt_residual(linear, controls, multipliers, lower, upper)
-
-    def _vectors(self, base: Array) -> tuple[Array, Array, Array]:
-        """Linear cost (N, 2n), and bounds (N, n) on what the controls add to the drop of v_sq."""
-        drop = base @ self._drop.T
-        head_sq = self.case.v_head_pu**2
-        lower = head_sq - self.case.v_max_pu**2 - drop
-        upper = head_sq - self.case.v_min_pu**2 - drop
-        return 2 * base @ self._loss + self._beta, lower, upper
 
 
 class CvxpyDispatch:

@@ -31,6 +31,6 @@ def make_dispatch(case: Case) -> Dispatch:
     """
     if case.physics == "ac":
         return AcDispatch(case)
-    if case.s_max_kva is not None or case.branch_limit_kva is not None:
+    if case.limits_apparent_power:
         return ConeDispatch(case)
     return OptimalDispatch(case)

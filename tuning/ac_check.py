@@ -52,8 +52,7 @@ def ac_check(
             ``run_on_ac``: controllers that measure AC voltages, as they would in a real grid.
             ``model_error``: what LinDistFlow gets wrong, see `model_errors`.
     """
-    limited = case.s_max_kva is not None or case.branch_limit_kva is not None
-    if case.physics == "ac" or limited:
+    if case.physics == "ac" or case.limits_apparent_power:
         return None
     ac_case = case.replace(physics="ac")
     count = max(1, _MOST_NUMBERS // case.num_buses)
