@@ -15,6 +15,7 @@ from rllib_grid.checks import Array, batch, known, number, per_bus, whole
 from rllib_grid.demand import Demand, GaussianDemand, UniformDemand, demand_from_dict
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import IEEE13_CSV, Feeder
+from rllib_grid.json_fields import json_fields
 from rllib_grid.layout import Layout
 from rllib_grid.synthetic import (
     PATTERN,
@@ -264,10 +265,7 @@ class Case:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form. Two cases are the same if these are equal."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, value in values.items():
-            if isinstance(value, np.ndarray):
-                values[name] = value.tolist()
+        values = json_fields(self)
         values["feeder"] = self.feeder.to_dict()
         values["demand"] = self.demand.to_dict()
         values["groups"] = [list(group) for group in self.groups]

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from rllib_grid.case import Case, make_case
 from rllib_grid.checks import Array, known, number, per_bus
 from rllib_grid.days.case_layout import layout_of
@@ -19,6 +17,7 @@ from rllib_grid.days.profiles import Profiles, Split
 from rllib_grid.days.sources import ProfileSource, profiles_from_dict
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
+from rllib_grid.json_fields import json_fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,10 +175,7 @@ class DayCase:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form. Two cases are the same if these are equal."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, value in values.items():
-            if isinstance(value, np.ndarray):
-                values[name] = value.tolist()
+        values = json_fields(self)
         values["feeder"] = self.feeder.to_dict()
         values["profiles"] = self.profiles.to_dict()
         values["groups"] = [list(group) for group in self.groups]

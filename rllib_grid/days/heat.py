@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from rllib_grid.checks import Array, known, number, per_bus
 from rllib_grid.errors import GridError
+from rllib_grid.json_fields import json_fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +95,7 @@ class HeatPumps:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, value in values.items():
-            if isinstance(value, np.ndarray):
-                values[name] = value.tolist()
+        values = json_fields(self)
         values["t_start_c"] = list(self.t_start_c)
         return values
 
