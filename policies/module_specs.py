@@ -12,10 +12,11 @@ from policies.joint_spec import JointSpec
 from policies.rl_modules import (
     CONSTRAINT,
     CRITIC,
+    ConstraintModule,
+    CriticModule,
     actor_id,
     actor_spec,
-    constraint_spec,
-    critic_spec,
+    learner_spec,
 )
 
 _CONSTRAINT_SEED = 900  # apart from those of critics and actors
@@ -59,10 +60,12 @@ def module_specs(
         "width": config.critic_width,
         "rows": config.critic_rows,
     }
-    specs[CRITIC] = critic_spec({**shared, **model, "seed": seed}, spaces[CRITIC])
+    specs[CRITIC] = learner_spec(CriticModule, {**shared, **model, "seed": seed}, spaces[CRITIC])
     if config.constraint != "none":
         model = {"width": config.critic_width, "price": config.constraint_of(1)["price"]}
-        specs[CONSTRAINT] = constraint_spec(
-            {**shared, **model, "seed": seed + _CONSTRAINT_SEED}, spaces[CONSTRAINT]
+        specs[CONSTRAINT] = learner_spec(
+            ConstraintModule,
+            {**shared, **model, "seed": seed + _CONSTRAINT_SEED},
+            spaces[CONSTRAINT],
         )
     return specs

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from policies.constraints import ObservationModel
@@ -124,21 +124,12 @@ def actor_spec(model_config: dict[str, Any], spaces: tuple[Any, Any]) -> RLModul
     )
 
 
-def critic_spec(model_config: dict[str, Any], spaces: tuple[Any, Any]) -> RLModuleSpec:
-    """The spec of the critics."""
+def learner_spec(
+    module_class: type[RLModule], model_config: dict[str, Any], spaces: tuple[Any, Any]
+) -> RLModuleSpec:
+    """The spec of what learners alone have: the critics, the model of what is measured."""
     return RLModuleSpec(
-        module_class=CriticModule,
-        observation_space=spaces[0],
-        action_space=spaces[1],
-        learner_only=True,
-        model_config=model_config,
-    )
-
-
-def constraint_spec(model_config: dict[str, Any], spaces: tuple[Any, Any]) -> RLModuleSpec:
-    """The spec of the model of what is measured."""
-    return RLModuleSpec(
-        module_class=ConstraintModule,
+        module_class=module_class,
         observation_space=spaces[0],
         action_space=spaces[1],
         learner_only=True,
