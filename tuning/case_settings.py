@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning.errors import CommandError, did_you_mean
+from tuning.errors import CommandError
+from tuning.settings import named_words
 
 if TYPE_CHECKING:
     from tuning.train_args import TrainArgs
@@ -33,13 +34,7 @@ def read_case_settings(case: str, words: Sequence[str]) -> dict[str, Any]:
 
     names = [f.name for f in dataclasses.fields(Case) if f.name not in _NOT_SCALAR]
     found = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals:
-            raise CommandError(f"--case-settings: {word} must be NAME=VALUE")
-        if name not in names:
-            hint, known = did_you_mean(name, names), ", ".join(names)
-            raise CommandError(f"--case-settings: {name} is unknown{hint} (known: {known})")
+    for name, text in named_words("--case-settings", words, names):
         found[name] = _value(text)
     if found:
         try:

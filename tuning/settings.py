@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,32 @@ RECURRENT_ONLY = ("memory_width", "num_rounds")
 OPTIONS_TOO = ("critic", "critic_net", "updates_per_episode")  # `train` has them by themselves
 
 
+def named_words(
+    option: str, words: Sequence[str], names: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Take ``NAME=VALUE`` apart, word by word.
+
+    Args:
+        option: That the words belong to, for the error.
+        words: ``NAME=VALUE`` each.
+        names: That there are.
+
+    Yields:
+        Name and value of each word.
+
+    Raises:
+        CommandError: A word without ``=``, or an unknown name.
+    """
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise CommandError(f"{option}: {word} must be NAME=VALUE")
+        if name not in names:
+            hint, known = did_you_mean(name, names), ", ".join(names)
+            raise CommandError(f"{option}: {name} is unknown{hint} (known: {known})")
+        yield name, text
+
+
 def read_settings(words: Sequence[str]) -> dict[str, Value]:
     """Read settings as the command line has them; a later one wins over an earlier one.
 
@@ -128,13 +154,7 @@ def read_settings(words: Sequence[str]) -> dict[str, Value]:
         CommandError: A word without ``=``, an unknown name, or a value out of bounds.
     """
     found = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals:
-            raise CommandError(f"--settings: {word} must be NAME=VALUE")
-        if name not in SETTINGS:
-            hint, known = did_you_mean(name, SETTINGS), ", ".join(SETTINGS)
-            raise CommandError(f"--settings: {name} is unknown{hint} (known: {known})")
+    for name, text in named_words("--settings", words, SETTINGS):
         found[name] = SETTINGS[name].read(name, text)
     return {name: found[name] for name in SETTINGS if name in found}
 
