@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 
 DAY_PNG = "day.png"
-_STAGE, _BEST = "#0072b2", "#d55e00"
+_STAGE, _BEST, _OTHER = "#0072b2", "#d55e00", "#009e73"
 _ROWS = {
     "cost, EUR a day": ("cost_eur_mean", 1.0, "{:,.1f}"),
     "gap closed, %": ("gap_closed", 100.0, "{:.1f}"),
@@ -121,13 +121,18 @@ def _stairs(axes: Axes, values: Any, **style: Any) -> None:
     axes.stairs(values, _hours(values), baseline=None, linewidth=1.5, **style)
 
 
+def _on_the_right(axes: Axes, values: Any, label: str) -> None:
+    """What has a unit of its own."""
+    other = axes.twinx()
+    other.spines["top"].set_visible(False)
+    _stairs(other, values, color=_OTHER)
+    other.set_ylabel(label, color=_OTHER)
+
+
 def _demand(axes: Axes, day: Entry) -> None:
     _stairs(axes, day["p_base_kw"], color=GREY, label="base demand")
     axes.set_ylabel("kW, all buildings")
-    other = axes.twinx()
-    other.spines["top"].set_visible(False)
-    _stairs(other, day["price_eur_per_kwh"], color="#009e73")
-    other.set_ylabel("price, EUR per kWh", color="#009e73")
+    _on_the_right(axes, day["price_eur_per_kwh"], "price, EUR per kWh")
 
 
 def _storage(axes: Axes, day: Entry) -> None:
@@ -166,10 +171,7 @@ def _heating(axes: Axes, day: Entry) -> None:
     for name, label, colour in _SERIES:
         _stairs(axes, day[name]["p_heat_kw"], color=colour, label=label)
     axes.set_ylabel("heat pumps, kW")
-    other = axes.twinx()
-    other.spines["top"].set_visible(False)
-    _stairs(other, day["outdoor_c"], color="#009e73")
-    other.set_ylabel("outdoors, °C", color="#009e73")
+    _on_the_right(axes, day["outdoor_c"], "outdoors, °C")
 
 
 def _indoors(axes: Axes, day: Entry) -> None:
