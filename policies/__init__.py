@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "MADDPG": "policies.maddpg",
-    "MADDPGConfig": "policies.maddpg_config",
-    "MARDPG": "policies.rdpg",
-    "MARDPGConfig": "policies.rdpg",
-    "Controller": "policies.controller",
-    "ControllerError": "policies.controller",
-    "load_controllers": "policies.controller",
+    "MADDPG": "policies.staged.algorithm",
+    "MADDPGConfig": "policies.staged.config",
+    "MARDPG": "policies.algorithms.ma_rdpg",
+    "MARDPGConfig": "policies.algorithms.ma_rdpg",
+    "Controller": "policies.controllers.controller",
+    "ControllerError": "policies.controllers.controller",
+    "load_controllers": "policies.controllers.controller",
 }
 
 __all__ = [

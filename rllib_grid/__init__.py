@@ -9,8 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rllib_grid.ac.dispatch import AcDispatch
-    from rllib_grid.ac.relaxation import ConeRelaxation
     from rllib_grid.baselines import (
         BASELINES,
         Characteristic,
@@ -21,28 +19,34 @@ if TYPE_CHECKING:
         volt_var_and_watt,
         volt_watt,
     )
-    from rllib_grid.case import CASES, Case, case_names, make_case
-    from rllib_grid.cone_dispatch import ConeDispatch
-    from rllib_grid.days.day_case import DayCase, day_case_names, make_day_case
-    from rllib_grid.days.day_env import JointDayEnv
-    from rllib_grid.days.grid_day_env import GridDayEnv
-    from rllib_grid.days.heat import HeatPumps
-    from rllib_grid.days.profiles import Profiles
-    from rllib_grid.demand import FileDemand, GaussianDemand, UniformDemand
-    from rllib_grid.dispatch import CvxpyDispatch, DispatchResult, OptimalDispatch
-    from rllib_grid.env import GridEnv
+    from rllib_grid.cases.case import CASES, Case, case_names, make_case
+    from rllib_grid.cases.day_case import DayCase, day_case_names, make_day_case
+    from rllib_grid.cases.layout import Layout
+    from rllib_grid.cases.synthetic import synthetic_feeder
+    from rllib_grid.devices.heat import HeatPumps
+    from rllib_grid.dispatch.ac import AcDispatch
+    from rllib_grid.dispatch.ac_relaxation import ConeRelaxation
+    from rllib_grid.dispatch.cone import ConeDispatch
+    from rllib_grid.dispatch.lindistflow import (
+        CvxpyDispatch,
+        DispatchResult,
+        OptimalDispatch,
+    )
+    from rllib_grid.dispatch.optimum import make_dispatch
+    from rllib_grid.dispatch.team import team_optimal
+    from rllib_grid.envs.day_env import JointDayEnv
+    from rllib_grid.envs.grid_day_env import GridDayEnv
+    from rllib_grid.envs.grid_env import GridEnv
+    from rllib_grid.envs.joint_env import JointGridEnv, JointStep
     from rllib_grid.errors import FeederError, GridError
     from rllib_grid.feeder import Feeder
-    from rllib_grid.joint_env import JointGridEnv, JointStep
-    from rllib_grid.layout import Layout
-    from rllib_grid.optimum import make_dispatch
-    from rllib_grid.states import load_states, save_states
-    from rllib_grid.synthetic import synthetic_feeder
-    from rllib_grid.team import team_optimal
+    from rllib_grid.sources.demand import FileDemand, GaussianDemand, UniformDemand
+    from rllib_grid.sources.profiles import Profiles
+    from rllib_grid.sources.states import load_states, save_states
 
 _HOMES = {
-    "AcDispatch": "ac.dispatch",
-    "ConeRelaxation": "ac.relaxation",
+    "AcDispatch": "dispatch.ac",
+    "ConeRelaxation": "dispatch.ac_relaxation",
     "BASELINES": "baselines",
     "Characteristic": "baselines",
     "linear_droop": "baselines",
@@ -51,36 +55,36 @@ _HOMES = {
     "volt_var": "baselines",
     "volt_var_and_watt": "baselines",
     "volt_watt": "baselines",
-    "CASES": "case",
-    "Case": "case",
-    "case_names": "case",
-    "make_case": "case",
-    "ConeDispatch": "cone_dispatch",
-    "make_dispatch": "optimum",
-    "DayCase": "days.day_case",
-    "day_case_names": "days.day_case",
-    "make_day_case": "days.day_case",
-    "JointDayEnv": "days.day_env",
-    "GridDayEnv": "days.grid_day_env",
-    "HeatPumps": "days.heat",
-    "Profiles": "days.profiles",
-    "FileDemand": "demand",
-    "GaussianDemand": "demand",
-    "UniformDemand": "demand",
-    "load_states": "states",
-    "save_states": "states",
-    "CvxpyDispatch": "dispatch",
-    "DispatchResult": "dispatch",
-    "OptimalDispatch": "dispatch",
-    "GridEnv": "env",
+    "CASES": "cases.case",
+    "Case": "cases.case",
+    "case_names": "cases.case",
+    "make_case": "cases.case",
+    "ConeDispatch": "dispatch.cone",
+    "make_dispatch": "dispatch.optimum",
+    "DayCase": "cases.day_case",
+    "day_case_names": "cases.day_case",
+    "make_day_case": "cases.day_case",
+    "JointDayEnv": "envs.day_env",
+    "GridDayEnv": "envs.grid_day_env",
+    "HeatPumps": "devices.heat",
+    "Profiles": "sources.profiles",
+    "FileDemand": "sources.demand",
+    "GaussianDemand": "sources.demand",
+    "UniformDemand": "sources.demand",
+    "load_states": "sources.states",
+    "save_states": "sources.states",
+    "CvxpyDispatch": "dispatch.lindistflow",
+    "DispatchResult": "dispatch.lindistflow",
+    "OptimalDispatch": "dispatch.lindistflow",
+    "GridEnv": "envs.grid_env",
     "FeederError": "errors",
     "GridError": "errors",
     "Feeder": "feeder",
-    "JointGridEnv": "joint_env",
-    "JointStep": "joint_env",
-    "Layout": "layout",
-    "synthetic_feeder": "synthetic",
-    "team_optimal": "team",
+    "JointGridEnv": "envs.joint_env",
+    "JointStep": "envs.joint_env",
+    "Layout": "cases.layout",
+    "synthetic_feeder": "cases.synthetic",
+    "team_optimal": "dispatch.team",
 }
 
 __all__ = [

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rllib_grid.case import Case
+from rllib_grid.cases.case import Case
 from rllib_grid.checks import Array, batch, number
 from rllib_grid.errors import GridError
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tuning.local_ray import local_ray, prepare_environment
+from tuning.cluster.local_ray import local_ray, prepare_environment
 
 prepare_environment()
 
 ROOT = Path(__file__).resolve().parents[1]
 # Ray's workers start with this path: they find the project and the tests' own environments.
-os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "policies")))
+os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "helpers")))
 
 
 @pytest.fixture(scope="session")

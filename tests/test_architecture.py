@@ -58,7 +58,13 @@ def test_nothing_imports_the_tests(wing):
 
 
 @pytest.mark.parametrize(
-    "module", [*WINGS, "policies.controller", "policies.joint_spec", "rllib_grid.case"]
+    "module",
+    [
+        *WINGS,
+        "policies.controllers.controller",
+        "policies.contract.joint_spec",
+        "rllib_grid.cases.case",
+    ],
 )
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"

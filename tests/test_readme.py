@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.maddpg import MADDPG
+from policies.staged.algorithm import MADDPG
 from tuning.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]

@@ -10,32 +10,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.ablate_args import AblateArgs
-from tuning.ablate_args import check as check_ablate
-from tuning.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
-from tuning.arguments import Arguments, Parser, add_options, from_namespace
-from tuning.baselines_args import BaselinesArgs
-from tuning.baselines_args import check as check_baselines
-from tuning.bench_args import BenchArgs
-from tuning.bench_args import check as check_bench
-from tuning.case_args import CaseArgs
-from tuning.case_args import check as check_own_case
-from tuning.compare_args import CompareArgs
-from tuning.compare_args import check as check_compare
-from tuning.day_args import DayArgs
-from tuning.day_args import check as check_day
+from tuning.cluster.local_ray import prepare_environment
+from tuning.commands.ablate import AblateArgs
+from tuning.commands.ablate import check as check_ablate
+from tuning.commands.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
+from tuning.commands.baselines import BaselinesArgs
+from tuning.commands.baselines import check as check_baselines
+from tuning.commands.bench import BenchArgs
+from tuning.commands.bench import check as check_bench
+from tuning.commands.case import CaseArgs
+from tuning.commands.case import check as check_own_case
+from tuning.commands.compare import CompareArgs
+from tuning.commands.compare import check as check_compare
+from tuning.commands.day import DayArgs
+from tuning.commands.day import check as check_day
+from tuning.commands.limits import LimitsArgs
+from tuning.commands.limits import check as check_limits
+from tuning.commands.report import ReportArgs, report
+from tuning.commands.robustness import RobustnessArgs
+from tuning.commands.robustness import check as check_robustness
+from tuning.commands.show import ShowArgs
+from tuning.commands.show import check as check_show
+from tuning.commands.sweep import SweepArgs
+from tuning.commands.sweep import check as check_sweep
 from tuning.errors import CommandError, did_you_mean
-from tuning.limits_args import LimitsArgs
-from tuning.limits_args import check as check_limits
-from tuning.local_ray import prepare_environment
-from tuning.report_args import ReportArgs, report
-from tuning.robustness_args import RobustnessArgs
-from tuning.robustness_args import check as check_robustness
-from tuning.show_args import ShowArgs
-from tuning.show_args import check as check_show
-from tuning.sweep_args import SweepArgs
-from tuning.sweep_args import check as check_sweep
-from tuning.train_args import TrainArgs, check
+from tuning.options.arguments import Arguments, Parser, add_options, from_namespace
+from tuning.options.train_args import TrainArgs, check
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -59,7 +59,7 @@ class Command:
 def _train(args: TrainArgs) -> None:
     checked = check(args)
     prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.train import run_training
+    from tuning.training.train import run_training
 
     run_training(checked)
 
@@ -67,7 +67,7 @@ def _train(args: TrainArgs) -> None:
 def _compare(args: CompareArgs) -> int:
     checked = check_compare(args)
     prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.compare import run_compare
+    from tuning.campaigns.compare import run_compare
 
     return run_compare(checked)
 
@@ -75,7 +75,7 @@ def _compare(args: CompareArgs) -> int:
 def _ablate(args: AblateArgs) -> int:
     checked = check_ablate(args)
     prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.ablate import run_ablate
+    from tuning.campaigns.ablate import run_ablate
 
     return run_ablate(checked)
 
@@ -83,42 +83,42 @@ def _ablate(args: AblateArgs) -> int:
 def _sweep(args: SweepArgs) -> int:
     checked = check_sweep(args)
     prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.sweep import run_sweep
+    from tuning.sweep.search import run_sweep
 
     return run_sweep(checked)
 
 
 def _limits(args: LimitsArgs) -> None:
     checked = check_limits(args)
-    from tuning.limits import run_limits
+    from tuning.judging.limits_table import run_limits
 
     run_limits(checked)
 
 
 def _baselines(args: BaselinesArgs) -> None:
     checked = check_baselines(args)
-    from tuning.baselines import run_baselines
+    from tuning.judging.baselines import run_baselines
 
     run_baselines(checked)
 
 
 def _show(args: ShowArgs) -> None:
     checked = check_show(args)
-    from tuning.show import run_show
+    from tuning.casework.show import run_show
 
     run_show(checked)
 
 
 def _robustness(args: RobustnessArgs) -> None:
     checked = check_robustness(args)
-    from tuning.robustness import run_robustness
+    from tuning.judging.robustness import run_robustness
 
     run_robustness(checked)
 
 
 def _case(args: CaseArgs) -> None:
     checked = check_own_case(args)
-    from tuning.case_command import run_case
+    from tuning.casework.own_case import run_case
 
     run_case(checked)
 
@@ -126,7 +126,7 @@ def _case(args: CaseArgs) -> None:
 def _bench(args: BenchArgs) -> None:
     checked = check_bench(args)
     prepare_environment()
-    from tuning.bench import run_bench
+    from tuning.bench.speeds import run_bench
 
     run_bench(checked)
 
@@ -134,7 +134,7 @@ def _bench(args: BenchArgs) -> None:
 def _day(args: DayArgs) -> None:
     checked = check_day(args)
     prepare_environment()
-    from tuning.day import run_day
+    from tuning.training.day import run_day
 
     run_day(checked)
 
@@ -212,7 +212,7 @@ def build_parser() -> Parser:
 
 def _our_errors() -> tuple[type[ValueError], ...]:
     """Return the error classes that a user can mend; imported only once one is raised."""
-    from policies.controller import ControllerError
+    from policies.controllers.controller import ControllerError
     from rllib_grid.errors import GridError
 
     return CommandError, ControllerError, GridError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rllib_grid.feeders.building import case_of
 from rllib_grid.feeders.groups import (
     GROUPINGS,
     balanced_groups,
@@ -20,7 +19,6 @@ __all__ = [
     "GROUPINGS",
     "ImportedFeeder",
     "balanced_groups",
-    "case_of",
     "from_csv",
     "from_matpower",
     "from_pandapower",

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from rllib_grid.cases.synthetic import interleaved_groups
 from rllib_grid.checks import known, whole
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
-from rllib_grid.synthetic import interleaved_groups
 
 Groups = tuple[tuple[int, ...], ...]
 Grouping = Literal["subtree", "balanced", "interleaved", "single"]

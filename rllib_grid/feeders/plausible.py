@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from rllib_grid.ac import power_flow as ac
 from rllib_grid.errors import FeederError
 from rllib_grid.feeders.imported import ImportedFeeder
+from rllib_grid.physics import ac
 
 _LEAST_MOVED_PU = 1e-5
 

@@ -47,12 +47,12 @@ def states(ieee13: Case) -> tuple[np.ndarray, np.ndarray]:
 )
 def test_volt_var_curve_of_table_8(v_pu: float, share: float) -> None:
     """Category B; injecting is negative here."""
-    assert VOLT_VAR.at(np.array(v_pu)) == pytest.approx(share, abs=1e-12)
+    assert VOLT_VAR.at(np.array(v_pu)) == pytest.approx(share, abs=1e-10)
 
 
 @pytest.mark.parametrize(("v_pu", "share"), [(1.0, 1.0), (1.06, 1.0), (1.08, 0.5), (1.1, 0.0)])
 def test_volt_watt_curve_of_table_10(v_pu: float, share: float) -> None:
-    assert VOLT_WATT.at(np.array(v_pu)) == pytest.approx(share, abs=1e-12)
+    assert VOLT_WATT.at(np.array(v_pu)) == pytest.approx(share, abs=1e-10)
 
 
 def test_steepest_slopes() -> None:
@@ -144,7 +144,7 @@ def test_within_limits_and_the_same_alone_as_in_a_batch(name: str, states: tuple
     p_ctrl, q_ctrl = BASELINES[name](case, *states)
     assert p_ctrl.shape == q_ctrl.shape == (200, 12)
     assert (np.abs(p_ctrl) <= case.p_limit_kw).all() and (np.abs(q_ctrl) <= 60.0).all()
-    assert (p_ctrl**2 + q_ctrl**2 <= 80.0**2 * (1 + 1e-12)).all()
+    assert (p_ctrl**2 + q_ctrl**2 <= 80.0**2 * (1 + 1e-9)).all()
     alone = BASELINES[name](case, states[0][7:8], states[1][7:8])
     assert alone[0][0] == pytest.approx(p_ctrl[7], abs=1e-9)
     assert alone[1][0] == pytest.approx(q_ctrl[7], abs=1e-9)

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from rllib_grid import make_case, save_states
-from tuning import cli, evaluation, statistics
-from tuning.runfolder import create_run
-from tuning.train_args import TrainArgs
+from tuning import cli
+from tuning.judging import evaluation
+from tuning.judging import samples as statistics
+from tuning.options.train_args import TrainArgs
+from tuning.records.run_folder import create_run
 
 ROOT = Path(__file__).resolve().parents[2]
 

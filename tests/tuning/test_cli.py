@@ -11,8 +11,8 @@ import pytest
 from rllib_grid import make_case
 from tuning import cli
 from tuning.errors import CommandError
-from tuning.runfolder import create_run
-from tuning.train_args import TrainArgs, check
+from tuning.options.train_args import TrainArgs, check
+from tuning.records.run_folder import create_run
 
 # The door itself
 
@@ -73,8 +73,8 @@ def test_unexpected_errors_keep_their_traceback(monkeypatch):
 @pytest.fixture
 def parsed(monkeypatch):
     """Return the arguments that reach the training for a command line."""
-    module = types.ModuleType("tuning.train")
-    monkeypatch.setitem(sys.modules, "tuning.train", module)
+    module = types.ModuleType("tuning.training.train")
+    monkeypatch.setitem(sys.modules, "tuning.training.train", module)
     seen = []
     module.run_training = seen.append
 

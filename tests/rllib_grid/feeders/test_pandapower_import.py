@@ -29,10 +29,10 @@ def without_shunts(net: Any) -> Any:
 
 def same_voltages(net: Any, imported: ImportedFeeder, names: list[str] | None = None) -> None:
     """The imported feeder has the voltages and the losses that pandapower finds for the net."""
-    pp.runpp(net, numba=False, tolerance_mva=1e-10, calculate_voltage_angles=True)
+    pp.runpp(net, numba=False, tolerance_mva=1e-9, calculate_voltage_angles=True)
     p_kw = imported.p_load_kw + imported.p_gen_kw
     back = to_pandapower(imported.feeder, p_kw, imported.q_load_kvar, v_head_pu=imported.v_head_pu)
-    pp.runpp(back, numba=False, tolerance_mva=1e-10)
+    pp.runpp(back, numba=False, tolerance_mva=1e-9)
     of_name = {
         str(name) if name else str(i): net.res_bus.vm_pu[i] for i, name in net.bus.name.items()
     }

@@ -1,0 +1,1 @@
+"""What a building runs, in numpy, and its files."""

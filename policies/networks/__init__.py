@@ -1,0 +1,1 @@
+"""Networks of whole teams, stacked: actors, critics, recurrent ones."""

@@ -1,0 +1,1 @@
+"""The machinery that no algorithm repeats: stages, runners, learners, memories, checkpoints."""

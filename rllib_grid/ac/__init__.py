@@ -1,1 +1,0 @@
-"""The full AC power flow: what LinDistFlow leaves out, and optimal dispatch under it."""

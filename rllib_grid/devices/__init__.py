@@ -1,0 +1,1 @@
+"""What stands in a building and can be controlled."""

@@ -1,0 +1,1 @@
+"""The optimal dispatch of states and of days, and its proofs."""

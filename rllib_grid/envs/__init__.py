@@ -1,0 +1,1 @@
+"""Joint environments, their models, and their one-lane faces."""

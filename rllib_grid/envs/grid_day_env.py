@@ -1,0 +1,65 @@
+"""One feeder's days as an RLlib multi-agent environment.
+
+Importing this module registers it with Ray under the name "grid-day".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ray.tune.registry import register_env
+
+from rllib_grid.cases.day_case import DayCase, make_day_case
+from rllib_grid.envs.day_env import JointDayEnv
+from rllib_grid.envs.one_lane import OneLaneEnv
+from rllib_grid.errors import GridError
+
+
+class GridDayEnv(OneLaneEnv):
+    """One feeder of a day case, with one agent per group of buses.
+
+    The same numbers as a `JointDayEnv` of one lane, cut up by agent. An agent observes base demand
+    and state of charge of its own buses, the price and the clock, scaled, and sets the controls of
+    its own buses, scaled to [-1, 1]. Voltages come after an action: from `probe`, and in the infos
+    of `step` (`v_pu` of the own buses, in p.u.), beside `global_reward` and `local_reward` in EUR.
+    Where the case has heat pumps, it also observes the temperatures in its own buildings and
+    outdoors, and sets their heating.
+
+    Args:
+        config: {"case": name, `DayCase` or `DayCase.to_dict()`, ...}; "seed" seeds the draws,
+            "split" names the part of the year to draw days from ("train" by default), every other
+            entry changes a field of the case. The case is "ieee13-day" by default.
+
+    Raises:
+        GridError: on an unknown case or field, or a bad value.
+    """
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        overrides = dict(config or {})
+        seed = overrides.pop("seed", None)
+        self._split = overrides.pop("split", "train")
+        self.case = _case(overrides.pop("case", "ieee13-day"), overrides)
+        # One lane that splits the reward by agent; `step` makes the choice of the case.
+        seed = np.random.SeedSequence() if seed is None else seed
+        local = self.case.replace(agent_reward="local")
+        lane = JointDayEnv(local, 1, seed, self._split)
+        super().__init__(lane, self.case.agent_reward, self.case.v_head_pu, self.case.obs_scale_pu)
+
+    def joint(self, num_envs: int, seed: int | np.random.SeedSequence) -> JointDayEnv:
+        """A batch of feeders of this case."""
+        return JointDayEnv(self.case, num_envs, seed, self._split)
+
+
+def _case(case: str | DayCase | Mapping[str, Any], overrides: dict[str, Any]) -> DayCase:
+    if isinstance(case, str):
+        return make_day_case(case, **overrides)
+    if isinstance(case, Mapping):
+        return DayCase.from_dict({**case, **overrides})
+    if isinstance(case, DayCase):
+        return case.replace(**overrides)
+    raise GridError(f"case is {case!r}, must be a name, a DayCase or its to_dict()")
+
+
+register_env("grid-day", GridDayEnv)

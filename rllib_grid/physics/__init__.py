@@ -1,0 +1,1 @@
+"""Net injections to voltages, losses and currents: LinDistFlow and AC."""

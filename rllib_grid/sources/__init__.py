@@ -1,0 +1,1 @@
+"""What the world does: laws and files of demand, profiles of days."""

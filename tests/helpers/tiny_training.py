@@ -1,0 +1,54 @@
+"""Trainings of a few updates on the quadratic game, and how two of them are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import quadratic_game  # noqa: F401  # registers the environment
+
+from policies import MADDPGConfig
+
+TIMES = ("wall_s", "sample_s", "update_s")
+
+
+def tiny(num_stages=2, seed=0, **settings):
+    """Three iterations of eight updates per stage."""
+    return (
+        MADDPGConfig()
+        .environment("quadratic_game")
+        .env_runners(num_envs_per_env_runner=8)
+        .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=8, **settings)
+        .stages(num_stages=num_stages, episodes=24, warmup_episodes=8)
+        .stages(updates_per_iteration=8, validation_episodes=16)
+        .debugging(seed=seed)
+    )
+
+
+def run(algo):
+    """Train to the end; the last result."""
+    result = {}
+    while not result.get("done"):
+        result = algo.train()
+    return result
+
+
+def weights(algo):
+    """All weights on the learner, flat and copied."""
+    return {
+        f"{module_id}.{name}": np.array(value)
+        for module_id, state in algo.learner_group.get_weights().items()
+        for name, value in state.items()
+    }
+
+
+def assert_equal(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+def counts(algo):
+    """Where the algorithm stands, without seconds; best weights included."""
+    now = algo.progress()
+    ended = [{k: v for k, v in stage.items() if k not in TIMES} for stage in now.pop("ended")]
+    best = [algo.actor_weights(stage + 1) for stage in range(len(ended))]
+    return {k: v for k, v in now.items() if k not in TIMES}, ended, best

@@ -1,0 +1,126 @@
+"""What `compare` is asked for: budgets, grid, and the refusals before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rllib_grid import make_case
+from tuning.commands import compare as compare_args
+from tuning.commands.compare import CompareArgs, budgeted_episodes, cells, check, training
+from tuning.errors import CommandError
+from tuning.records.cells import Cell, find_cells
+from tuning.records.run_folder import create_run
+
+
+@pytest.mark.parametrize(
+    ("budget", "algorithm", "episodes"),
+    [
+        ("fast", "maddpg-1", (20_000,)),
+        ("fast", "ts-maddpg", (10_000, 10_000)),
+        ("fast", "ms-maddpg-3", (6_667, 6_667, 6_666)),
+        ("fast", "iterated", (10_000, 10_000)),
+        ("1000", "full-state", (1_000,)),
+        ("1003", "ms-maddpg-4", (251, 251, 251, 250)),
+        ("4", "ms-maddpg-4", (1, 1, 1, 1)),
+        ("paper", "ts-maddpg", None),  # the preset's own
+        ("paper", "maddpg-2", (750_000,)),
+    ],
+)
+def test_budget_is_split_evenly_over_the_stages(budget, algorithm, episodes):
+    assert budgeted_episodes(budget, algorithm) == episodes
+
+
+@pytest.mark.parametrize("name", compare_args.DEFAULT_ALGORITHMS)
+def test_every_row_costs_the_same(name):
+    assert sum(budgeted_episodes("fast", name)) == compare_args.FAST_EPISODES
+
+
+def test_paper_budget_is_the_papers_preset():
+    cell = Cell(Path("out"), "ieee13", "maddpg-1", 3)
+    args = training(CompareArgs(budget="paper"), cell)
+    assert (args.preset, args.episodes, args.seed) == ("paper", None, 3)
+    assert training(CompareArgs(), cell).preset == "fast"
+
+
+def test_grid_goes_seed_by_seed():
+    args = check(CompareArgs(seeds=(1, 0, 1), algorithms=("maddpg-1", "ts-maddpg", "maddpg-1")))
+    assert [(cell.seed, cell.algorithm) for cell in cells(args)] == [
+        (1, "maddpg-1"),
+        (1, "ts-maddpg"),
+        (0, "maddpg-1"),
+        (0, "ts-maddpg"),
+    ]
+
+
+def test_the_same_command_finds_its_folder_again():
+    assert CompareArgs(budget="paper").folder == Path("runs/compare-paper")
+    assert CompareArgs(out=Path("x")).folder == Path("x")
+    assert CompareArgs(jobs=3).workers == 3
+    assert CompareArgs().workers >= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--case", "ieee31"], "--case: ieee31 is unknown; did you mean ieee13?"),
+        (["--algorithms", "ts-madpg"], "ts-madpg is unknown; did you mean ts-maddpg?"),
+        (["--seeds", 0, -1], "--seeds: -1 is out of bounds, must be >= 0"),
+        (["--seeds", "x"], "argument --seeds: invalid int value"),
+        (["--budget", "slow"], "--budget: slow is neither fast, nor paper, nor a whole number"),
+        (["--budget", 2], "--budget: 2 is out of bounds, must be >= 3: ms-maddpg-3 has 3"),
+        (["--budget", 0, "--algorithms", "maddpg-1"], "--budget: 0 is out of bounds, must be >= 1"),
+        (["--jobs", 0], "--jobs: 0 is out of bounds, must be >= 1"),
+        (["--sede", 1], "unknown option --sede; did you mean --seeds?"),
+    ],
+)
+def test_bad_options(refused, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("compare", *words)
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def begin(out, algorithm, budget, case="ieee13"):
+    cell = Cell(out, case, algorithm, 0)
+    args = training(CompareArgs(budget=budget), cell)
+    run = create_run(cell.path, "x")
+    run.write_config(make_case(case), arguments=args.to_json())
+
+
+def test_another_budget_in_the_same_folder_is_refused(refused, tmp_path):
+    """Also where the training that is there is not asked for again."""
+    begin(tmp_path, "ts-maddpg", "1000")
+    for algorithm in ("ts-maddpg", "maddpg-1"):
+        words = ["--out", tmp_path, "--budget", 2000, "--algorithms", algorithm]
+        assert refused("compare", *words) == (
+            f"error: {tmp_path}/ieee13/ts-maddpg/seed0 was made with episodes 500 500, "
+            "not 1000 1000 as --budget 2000 asks; name another --out\n"
+        )
+    assert "made with preset fast, not paper" in refused(
+        "compare", "--out", tmp_path, "--budget", "paper"
+    )
+    check(CompareArgs(out=tmp_path, budget="1000", algorithms=("maddpg-1",)))
+
+
+def test_folder_of_something_else_is_refused_and_kept(refused, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    assert "exists already, nothing is overwritten" in refused("compare", "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_cell_without_arguments_is_refused(tmp_path):
+    run = create_run(tmp_path / "ieee13" / "maddpg-1" / "seed0", "x")
+    run.write_config(make_case("ieee13"))
+    with pytest.raises(CommandError, match="names no training arguments"):
+        check(CompareArgs(out=tmp_path))
+
+
+def test_only_cells_are_found(tmp_path):
+    for name in ("a/b/seed1", "a/b/seed12", "a/b/seedling", "a/seed1"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a" / "b" / "seed3").touch()
+    assert [(c.case, c.algorithm, c.seed) for c in find_cells(tmp_path)] == [
+        ("a", "b", 1),
+        ("a", "b", 12),
+    ]

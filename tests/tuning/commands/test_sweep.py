@@ -1,0 +1,219 @@
+"""The search space and the options of `sweep`, and all that is refused before any work."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ray.tune.search.sample import Categorical, Float, Integer, LogUniform, Uniform
+
+from tuning.commands.sweep import SweepArgs, check, load_sweep, training
+from tuning.errors import CommandError
+from tuning.options.presets import make_config
+from tuning.options.search_space import (
+    DEFAULT_GRID,
+    DEFAULT_SPACE,
+    RATES_AND_NOISE,
+    Choice,
+    Range,
+    read_space,
+)
+
+
+def test_words_become_dimensions():
+    words = ["actor_lr=1e-4..1e-2", "sigma=0..0.5", "actor_width=16..64", "critic_net=paper/"]
+    words[-1] += "quadratic-residual"
+    space = read_space(words)
+    assert space.dimensions == (
+        Range("actor_lr", "actor_lr", 1e-4, 1e-2, whole=False),
+        Range("sigma", "sigma", 0.0, 0.5, whole=False),
+        Range("actor_width", "actor_width", 16, 64, whole=True),
+        Choice("critic_net", "critic_net", ("paper", "quadratic-residual")),
+    )
+    domains = space.domains(grid=False)
+    assert isinstance(domains["actor_lr"], Float)
+    assert isinstance(domains["actor_lr"].sampler, LogUniform)
+    assert isinstance(domains["sigma"].sampler, Uniform)  # no log scale begins at 0
+    assert not isinstance(domains["sigma"].sampler, LogUniform)
+    assert isinstance(domains["actor_width"], Integer)
+    drawn = {domains["actor_width"].sample() for _ in range(2000)}
+    assert {type(number) for number in drawn} == {int} and min(drawn) == 16 and max(drawn) == 64
+    assert isinstance(domains["critic_net"], Categorical)
+
+
+def test_each_stage_may_have_its_own_range():
+    space = read_space(["critic_lr=1e-3..1e-2,5e-4", "sigma=0.3/0.3,0.1"])
+    assert [d.key for d in space.dimensions] == ["critic_lr.1", "critic_lr.2", "sigma"]
+    assert [d.key for d in space.searched] == ["critic_lr.1", "sigma"]  # 5e-4 is fixed
+    config = {"critic_lr.1": 0.004, "critic_lr.2": "5e-4", "sigma": "0.3,0.1"}
+    assert space.words(config) == {"critic_lr": "0.004,5e-4", "sigma": "0.3,0.1"}
+    args = SweepArgs(search=("critic_lr=1e-3..1e-2,5e-4", "sigma=0.3/0.3,0.1"))
+    built = make_config(training(args, config))
+    assert (built.critic_lr, built.sigma) == ([0.004, 5e-4], [0.3, 0.1])
+
+
+def test_structure_reaches_the_training():
+    args = SweepArgs(search=("stages=1/3", "case=ieee13/ieee13-volt", "critic=separate/shared"))
+    args = check(SweepArgs(search=args.search, budget=301, settings=("tau=0.5",), seed=4))
+    plan = training(args, {"stages": "3", "case": "ieee13-volt", "critic": "separate"})
+    assert (plan.stages, plan.case, plan.critic, plan.seed) == (3, "ieee13-volt", "separate", 4)
+    assert (plan.episodes, plan.settings) == ((101, 100, 100), ("tau=0.5",))
+    args = check(SweepArgs(search=("algorithm=iterated/maddpg-2", "tau=1e-3..1e-2"), budget=300))
+    plan = training(args, {"algorithm": "maddpg-2", "tau": 0.002})
+    assert (plan.stages, plan.critic, plan.episodes) == (1, "separate", (300,))
+
+
+def test_probes_hold_every_value_in_every_structure():
+    space = read_space(["stages=1/2", "tau=1e-3..1e-2", "actor_width=16/32/64"])
+    probes = list(space.probes())
+    assert len(probes) == 2 * (1 + 1 + 2)
+    for stages in ("1", "2"):
+        of_stage = [probe for probe in probes if probe["stages"] == stages]
+        assert {probe["tau"] for probe in of_stage} == {1e-3, 1e-2}
+        assert {probe["actor_width"] for probe in of_stage} == {"16", "32", "64"}
+
+
+@pytest.mark.parametrize("searcher", ["random", "grid", "optuna"])
+def test_a_space_that_is_not_named_is_a_default(searcher):
+    args = check(SweepArgs(searcher=searcher))
+    assert args.search == (DEFAULT_GRID if searcher == "grid" else DEFAULT_SPACE)
+    assert args.wanted == (12 if searcher == "grid" else 16)
+    for config in args.space.probes():
+        make_config(training(args, config)).validate()
+
+
+def test_a_default_space_leaves_out_what_is_fixed():
+    names = check(SweepArgs(settings=("sigma=0.1",))).space.names
+    assert "sigma" not in names and "actor_lr" in names
+    assert set(check(SweepArgs(scheduler="pbt")).space.names) == set(RATES_AND_NOISE)
+
+
+def test_perturbed_values_stay_within_their_bounds():
+    space = read_space(["tau=0.1..1", "sigma=0.1/0.3"])
+    assert space.clipped({"tau": 1.2, "sigma": "0.1"}) == {"tau": 1, "sigma": "0.1"}
+    assert space.clipped({"tau": 0.08, "sigma": "0.3"}) == {"tau": 0.1, "sigma": "0.3"}
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("sigma", "sigma must be NAME=VALUES"),
+        ("sigma=", "sigma= must be NAME=VALUES"),
+        ("sigm=0.1/0.2", "sigm is unknown; did you mean sigma?"),
+        ("sigma=0.3", "sigma=0.3 leaves nothing to search; fix it: --settings sigma=0.3"),
+        ("stages=2", "stages=2 leaves nothing to search; fix it: --stages 2"),
+        ("sigma=0.1|0.2", "values of a list are divided by /, not by |"),
+        ("sigma=0.1/0.1", "sigma=0.1/0.1 names a value twice"),
+        ("sigma=0.5..0.1", "sigma=0.5..0.1 is empty, LOW must be below HIGH"),
+        ("sigma=0.1..0.2..0.3", "sigma=0.1..0.2..0.3 must be LOW..HIGH"),
+        ("sigma=0.1..", "--search: sigma= is no number"),
+        ("sigma=-1..1", "--search: sigma=-1 is out of bounds, must be >= 0"),
+        ("actor_lr=0..1e-2", "--search: actor_lr=0 is out of bounds, must be > 0"),
+        ("tau=1e-3..2", "--search: tau=2 is out of bounds, must be > 0 and <= 1"),
+        ("sigma=0.1..0.2,0.3,0.4", "takes at most 2 number(s)"),
+        ("sigma=0.1..0.2/0.5", "a range is of numbers and not in a list"),
+        ("critic_net=paper..plain", "a range is of numbers and not in a list"),
+        ("stages=1..3", "a range is of numbers and not in a list"),
+        ("critic_net=papr/quadratic-residual", "critic_net=papr is unknown; did you mean paper?"),
+        ("actor_width=16/3.5", "actor_width=3.5 is no whole number"),
+        ("carry_critic=yes/no", "carry_critic=yes must be true or false"),
+        ("stages=0/1", "stages=0 must be a whole number >= 1"),
+        ("algorithm=iterated/rdpg", "algorithm=rdpg is unknown; did you mean ma-rdpg?"),
+        ("case=ieee13/ieee14", "--search: case ieee14 is unknown"),
+        ("memory_width=8/16", "memory_width is a setting of ma-rdpg alone"),
+    ],
+)
+def test_a_bad_space_is_one_line(word, line, refused, tmp_path):
+    assert line in refused("sweep", "--search", word, "--out", tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--search", "tau=0.1/1", "tau=0.5/1"], "tau stands twice"),
+        (["--search", "tau=0.1/1", "--settings", "tau=1"], "tau is fixed by --settings"),
+        (["--search", "case=ieee13/ieee13-volt", "--case", "ieee13"], "case is fixed by --case"),
+        (["--search", "stages=1/2", "--algorithm", "iterated"], "stages is part of a named"),
+        (["--search", "critic=shared/separate", "algorithm=iterated/maddpg-1"], "critic is part"),
+        (["--search", "stages=1/2", "--episodes", 10, 10], "--episodes: 2 numbers for 1 stage(s)"),
+        (["--episodes", 10, "--budget", 10], "--budget conflicts with --episodes"),
+        (["--budget", 1], "--budget: 1 is out of bounds, must be >= 2"),
+        (["--trials", 0], "--trials: 0 is out of bounds, must be >= 1"),
+        (["--jobs", 0], "--jobs: 0 is out of bounds, must be >= 1"),
+        (["--seed", -1], "--seed: -1 is out of bounds, must be >= 0"),
+        (["--case", "ieee"], "--case: ieee is unknown"),
+        (["--checkpoint-every", "soon"], "--checkpoint-every: soon is neither seconds"),
+        (["--searcher", "grid", "--search", "tau=0.1..1"], "tau is a range; list its values"),
+        (["--searcher", "grid", "--trials", 3], "one trial for each combination, here 12"),
+        (["--scheduler", "pbt", "--searcher", "optuna"], "--searcher optuna needs asha or none"),
+        (["--scheduler", "pbt", "--trials", 1], "pbt needs >= 2"),
+        (["--resume", "nowhere"], "nowhere is not the folder of a sweep"),
+    ],
+)
+def test_bad_options_are_one_line(words, line, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert line in refused("sweep", *words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "actor_width=16/32",
+        "critic_net=paper/quadratic-residual",
+        "updates_per_episode=0.5..2",
+        "stages=1/2",
+        "case=ieee13/ieee13-volt",
+        "algorithm=iterated/ts-maddpg",
+        "minibatch_size=64/128",
+    ],
+)
+def test_pbt_refuses_what_cannot_change_during_a_training(word, refused):
+    name = word.partition("=")[0]
+    line = refused("sweep", "--scheduler", "pbt", "--search", word, "actor_lr=1e-4..1e-2")
+    assert f"pbt changes rates and noise alone (actor_lr, critic_lr, tau, sigma); {name}" in line
+    assert "needs asha or none" in line
+
+
+def test_existing_out_is_refused_and_kept(refused, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    assert "exists already" in refused("sweep", "--out", tmp_path)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.fixture
+def begun(tmp_path):
+    args = check(SweepArgs(scheduler="asha", trials=5, budget=300, seed=3))
+    content = {"arguments": args.to_json()}
+    (tmp_path / "sweep.json").write_text(json.dumps(content))
+    return tmp_path, args
+
+
+def test_resume_takes_the_arguments_of_the_folder(begun):
+    folder, args = begun
+    resumed = check(SweepArgs(resume=folder, quiet=True, jobs=3))
+    assert resumed.to_json() == args.to_json() == load_sweep(folder).to_json()
+    assert (resumed.resume, resumed.quiet, resumed.workers) == (folder, True, 3)
+    assert check(SweepArgs(resume=folder, trials=5, out=folder)).wanted == 5
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ({"trials": 6}, "--trials 6 conflicts with 5 in"),
+        ({"scheduler": "pbt"}, "--scheduler pbt conflicts with asha in"),
+        ({"search": ("tau=0.1/1",)}, "--search tau=0.1/1 conflicts with"),
+        ({"seed": 0, "given": frozenset({"seed"})}, "--seed 0 conflicts with 3 in"),
+    ],
+)
+def test_resume_refuses_a_conflicting_option(begun, option, line):
+    folder, _ = begun
+    with pytest.raises(CommandError, match=line):
+        check(SweepArgs(resume=folder, **option))
+
+
+def test_resume_refuses_another_out(begun):
+    folder, _ = begun
+    with pytest.raises(CommandError, match="--out conflicts with --resume"):
+        check(SweepArgs(resume=folder, out=folder / "other"))

@@ -1,0 +1,102 @@
+"""``--case-settings``: fields of the case by name, for ``train`` and ``compare``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from rllib_grid import make_case
+from tuning.commands.compare import CompareArgs, training
+from tuning.commands.compare import check as check_compare
+from tuning.errors import CommandError
+from tuning.options.case_settings import case_changes, read_case_settings, write_case_settings
+from tuning.options.presets import make_config
+from tuning.options.train_args import TrainArgs, check
+from tuning.records.cells import Cell, check_held
+from tuning.records.run_folder import create_run
+
+
+def test_numbers_and_words():
+    words = ("drift_kw=3", "probe_share=.1", "agent_reward=local", "horizon=2", "drift_kw=4")
+    found = read_case_settings("ieee13", words)
+    assert found == {"agent_reward": "local", "horizon": 2, "probe_share": 0.1, "drift_kw": 4}
+    assert read_case_settings("ieee13", write_case_settings(found)) == found
+    case = make_case("ieee13", **found)
+    assert (case.drift_kw, case.probe_share, case.horizon) == (4.0, 0.1, 2)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("drift_kw", "drift_kw must be NAME=VALUE"),
+        ("drift=3", r"drift is unknown; did you mean drift_kw\?"),
+        ("feeder=x", "feeder is unknown"),
+        ("drift_kw=-1", "drift_kw is -1, must be >= 0"),
+        ("drift_kw=far", "drift_kw is 'far', must be a number"),
+        ("horizon=1.5", "horizon is 1.5, must be a whole number"),
+    ],
+)
+def test_bad_words(word, message):
+    with pytest.raises(CommandError, match=f"--case-settings: {message}"):
+        check(TrainArgs(case_settings=(word,)))
+
+
+def test_they_reach_the_environment_and_config_json():
+    args = check(TrainArgs(case_settings=("probe_loss=0.1", "meter_error_pu=3e-4")))
+    assert args.meter_error == 3e-4
+    assert args.case_settings == ("probe_loss=0.1",)
+    changes = {"meter_error_pu": 3e-4, "probe_loss": 0.1}
+    assert case_changes(args) == changes
+    assert make_config(args).env_config == {"case": "ieee13", **changes}
+    stored = json.loads(json.dumps(args.to_json()))
+    assert stored["case_settings"] == ["probe_loss=0.1"]
+    assert check(args) == args
+
+
+def test_an_error_of_meters_is_named_once():
+    same = TrainArgs(meter_error=3e-4, case_settings=("meter_error_pu=3e-4",))
+    assert check(same).meter_error == 3e-4
+    other = dataclasses.replace(same, meter_error=1e-4)
+    with pytest.raises(CommandError, match=r"--meter-error 0\.0001 conflicts with"):
+        check(other)
+
+
+@pytest.mark.parametrize(
+    ("more", "probes"),
+    [({"stages": 3}, 2), ({"algorithm": "iterated"}, 3), ({"algorithm": "ma-rdpg"}, 1)],
+)
+def test_probes_leave_time_for_the_action(more, probes):
+    share = 1 / probes if probes > 1 else 0.999999999999
+    with pytest.raises(CommandError, match=f"{probes} probes of probe_share=.* leave no time"):
+        check(TrainArgs(case_settings=(f"probe_share={share}",), **more))
+    check(TrainArgs(case_settings=(f"probe_share={0.9 * share}",), **more))
+
+
+def test_runs_from_before_go_on(tmp_path):
+    run = create_run(tmp_path / "old", "x")
+    arguments = check(TrainArgs()).to_json()
+    del arguments["case_settings"]
+    run.write_config(make_case("ieee13"), arguments=arguments)
+    assert check(TrainArgs(resume=run.path)).case_settings is None
+    with pytest.raises(CommandError, match=r"--case-settings drift_kw=3 conflicts with None"):
+        check(TrainArgs(resume=run.path, case_settings=("drift_kw=3",)))
+    with pytest.raises(CommandError, match=r"--meter-error 0\.001 conflicts with 0\.0"):
+        check(TrainArgs(resume=run.path, case_settings=("meter_error_pu=1e-3",)))
+
+
+def test_compare_trains_with_them_and_tells_cells_apart(tmp_path):
+    args = check_compare(
+        CompareArgs(out=tmp_path, case_settings=("drift_kw=3",), algorithms=("ts-maddpg",))
+    )
+    cell = Cell(tmp_path, "ieee13", "ts-maddpg", 0)
+    wanted = training(args, cell)
+    assert wanted.case_settings == ("drift_kw=3",)
+    before = training(dataclasses.replace(args, case_settings=None), cell).to_json()
+    del before["case_settings"]
+    create_run(cell.path, "x").write_config(make_case("ieee13"), arguments=before)
+    with pytest.raises(CommandError, match="made with case_settings None, not drift_kw=3"):
+        check_held(cell, wanted.to_json(), "--budget fast asks")
+    with pytest.raises(CommandError, match="--case-settings: wind is unknown"):
+        check_compare(CompareArgs(out=tmp_path / "new", case_settings=("wind=1",)))

@@ -1,0 +1,84 @@
+"""Trainings on days from the command to the table; interrupted ones go on as if they were not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from policies.controllers.controller import load_controllers
+from policies.staged.algorithm import MADDPG
+from tuning.records.run_folder import RunFolder
+
+SMALL = ["actor_width=8", "critic_width=8", "critic_rows=8", "minibatch_size=32"]
+SMALL += ["warmup_episodes=250", "updates_per_episode=2", "replay_capacity=20000"]
+TINY = ["day", "--episodes", "750", "500", "--test-days", "3", "--settings", *SMALL]
+
+
+@pytest.fixture
+def short_iterations(monkeypatch) -> None:
+    from tuning.training import day
+
+    make = day.make_day_config
+
+    def shorter(args, case):
+        return make(args, case).stages(updates_per_iteration=250, validation_episodes=10)
+
+    monkeypatch.setattr(day, "make_day_config", shorter)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_controllers(
+    tmp_path: Path, ray_session, door, short_iterations, monkeypatch
+) -> None:
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    code, printed, _ = door(*TINY, "--out", whole.path, "--quiet")
+    assert code == 0 and "perfect" in printed and "stage" in printed
+    report = whole.report()
+    assert [stage["episodes"] for stage in report["stages"]] == [750, 500]
+    assert (report["test_days"], report["steps"]) == (3, 24)
+    assert report["yardsticks"]["perfect_foresight"]["gap_closed"] == pytest.approx(1.0, abs=1e-6)
+    assert 0.9 < report["yardsticks"]["receding_horizon"]["gap_closed"] < 1.0
+    assert (whole.path / "day.png").is_file()
+
+    train, iterations = MADDPG.train, []
+
+    def interrupted(self):
+        iterations.append(self.iteration)
+        if len(iterations) == 9:
+            raise KeyboardInterrupt
+        return train(self)
+
+    monkeypatch.setattr(MADDPG, "train", interrupted)
+    code, _, err = door(*TINY, "--out", cut.path, "--quiet", "--checkpoint-every", "400")
+    assert code != 0 and f"go on with: python -m tuning day --resume {cut.path}" in err
+    monkeypatch.setattr(MADDPG, "train", train)
+    code, printed, err = door("day", "--resume", cut.path, "--quiet")
+    assert (code, err) == (0, "")
+    rows = [[int(row["iteration"]) for row in run.progress()] for run in (whole, cut)]
+    assert rows[0] == rows[1] == list(range(1, len(rows[0]) + 1)) and len(rows[0]) > 9
+    first, second = (load_controllers(run.controllers) for run in (whole, cut))
+    rng = np.random.default_rng(0)
+    for agent, controller in first.items():
+        state = rng.uniform(-1, 1, (5, len(controller.signature["state"])))
+        np.testing.assert_array_equal(second[agent].act(state), controller.act(state))
+    same = ("cost_eur_mean", "gap_closed")
+    config = json.loads(cut.config_file.read_text())
+    config["day_case"]["efficiency"] = 0.9
+    cut.config_file.write_text(json.dumps(config))
+    code, _, err = door("day", "--resume", cut.path, "--quiet")
+    assert code == 2 and "was begun with another day case" in err
+    for a, b in zip(report["stages"], cut.report()["stages"], strict=True):
+        assert [a[name] for name in same] == [b[name] for name in same]
+
+
+def test_what_does_not_go_with_resume_is_one_line(tmp_path: Path, refused) -> None:
+    run = tmp_path / "run"
+    line = refused("day", "--resume", run, "--stages", "1")
+    assert line == f"error: --stages does not go with --resume: {run} has settled it\n"
+    assert "is not a run folder" in refused("day", "--resume", run)
+    run.mkdir()
+    (run / "config.json").write_text(json.dumps({"arguments": {}}))
+    assert refused("day", "--resume", run) == f"error: --resume: {run} is no run of day\n"
+    assert "neither seconds" in refused("day", "--checkpoint-every", "often")

@@ -1,0 +1,45 @@
+"""The runner of days, and what a training on days is configured by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from policies.staged.modules import actor_id
+from tuning.commands.day import DayArgs, check
+from tuning.training.day import make_day_config
+from tuning.training.day_runner import DayRunner
+
+
+@pytest.fixture
+def runner() -> DayRunner:
+    args = check(DayArgs(settings=("actor_width=8",), gamma=0.9))
+    config = make_day_config(args, args.make_case())
+    config.validate()
+    return DayRunner(config=config)
+
+
+def test_validation_is_on_validation_days_and_collection_on_training_days(runner):
+    weights = runner.module[actor_id(1)].actor.state_dict()
+    seen = []
+    env = runner.lanes(5)
+    draw_from = env.draw_from
+    env.draw_from = lambda split: (seen.append(split), draw_from(split))[1]
+    score, probes = runner.validate(weights, 5, seed=0)
+    assert (seen, probes) == (["validation", "train"], 0)
+    assert score == runner.validate(weights, 5, seed=0)[0]
+    rollout = runner.collect(5, (0, 1, 0), sigma=0.1)
+    assert rollout.env_steps == 5 * 24 and len(rollout.returns) == 5
+    assert rollout.columns["terminated"].sum() == 5
+    assert rollout.columns["reward"].shape == (120, 2)  # one for each agent's own critic
+    # The next inputs of a step are the inputs of the next one, until the day is over.
+    inputs, following = rollout.columns["inputs"], rollout.columns["next_inputs"]
+    order = inputs.reshape(24, 5, -1)
+    np.testing.assert_array_equal(following.reshape(24, 5, -1)[:-1], order[1:])
+
+
+def test_settings_of_the_command_line_win():
+    args = check(DayArgs(settings=("tau=0.5",), episodes=(7,), stages=1, seed=4))
+    config = make_day_config(args, args.make_case())
+    assert (config.tau, config.episodes, config.num_stages, config.seed) == (0.5, [7], 1, 4)
+    assert 0.9 < config.gamma < 1.0 and config.critic == "separate"

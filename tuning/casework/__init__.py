@@ -1,0 +1,1 @@
+"""Cases of one's own, and pictures of cases."""

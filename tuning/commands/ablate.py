@@ -1,0 +1,171 @@
+"""What ``python -m tuning ablate`` takes, and the trainings that it asks for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tuning.errors import CommandError
+from tuning.options.algorithms import AlgorithmName
+from tuning.options.arguments import Address, Arguments, Option, check_case
+from tuning.options.train_args import TrainArgs
+from tuning.options.train_args import check as check_train
+from tuning.records.cells import Cell, check_held, find_cells
+from tuning.records.run_folder import RUNS, check_fresh
+
+BASE = "base"
+TOGETHER = "+"
+CHANGES: dict[str, tuple[str, ...]] = {
+    "fast": (
+        "critic_net=paper",
+        "actor_net=paper",
+        "actor_step=own",
+        "whiten_inputs=false",
+        "carry_critic=false",
+        "sigma=0.05",
+        "sigma=0.1",
+        "sigma=0.3,0.1",
+        "actor_width=32+critic_width=32",
+        "actor_width=128+critic_width=128",
+        "updates_per_episode=0.5",
+        "updates_per_episode=2",
+        "collect_share=1",
+        "lr_decay=constant",
+        "tau=1",
+    ),
+    "paper": (
+        "critic_net=quadratic-residual",
+        "actor_net=plain",
+        "actor_step=joint",
+        "whiten_inputs=true",
+        "sigma=0.3",
+        "actor_lr=2.5e-3+critic_lr=2.5e-3",
+        "lr_decay=cosine",
+        "reward_scale=5",
+        "tau=0.01",
+        "minibatch_size=256",
+        "updates_per_episode=4",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblateArgs(Arguments):
+    """Options of ``ablate``."""
+
+    case: Annotated[str, Option("case to train on")] = "ieee13"
+    preset: Annotated[Literal["fast", "paper"], Option("what is changed, a thing at a time")] = (
+        "fast"
+    )
+    algorithm: Annotated[AlgorithmName, Option("named algorithm")] = "ts-maddpg"
+    episodes: Annotated[
+        tuple[int, ...] | None,
+        Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
+    ] = None
+    on_top_of: Annotated[
+        Path | None,
+        Option("take over the ended stages of this run, see train", metavar="RUN"),
+    ] = None
+    changes: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "changes as train --settings takes them, several at a time joined by +, e.g. "
+            "sigma=0.1+tau=1 (default: a list for each preset)",
+            metavar="NAME=VALUE",
+        ),
+    ] = None
+    seeds: Annotated[
+        tuple[int, ...], Option("seeds, each a training (default: 0 1 2)", metavar="SEED")
+    ] = (0, 1, 2)
+    out: Annotated[
+        Path | None,
+        Option(
+            "folder of the ablation; what it holds already is kept and not run again "
+            "(default: runs/ablate-PRESET)",
+            metavar="DIR",
+        ),
+    ] = None
+    jobs: Annotated[
+        int | None, Option("trainings at a time, one core each (default: the machine's cores)")
+    ] = None
+    address: Address = None
+    dashboard: Annotated[
+        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
+    ] = False
+    quiet: Annotated[bool, Option("print no progress, only the final table")] = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the ablation stands: the same command finds it again."""
+        return self.out if self.out is not None else RUNS / f"ablate-{self.preset}"
+
+    @property
+    def workers(self) -> int:
+        """Trainings at a time."""
+        return self.jobs if self.jobs is not None else os.cpu_count() or 1
+
+
+def check(args: AblateArgs) -> AblateArgs:
+    """Check the options of ``ablate`` and what its folder holds. Writes nothing.
+
+    Returns:
+        The arguments with their changes, repeated ones and repeated seeds taken once.
+
+    Raises:
+        CommandError: An unknown name, a value out of bounds, a folder that holds something else,
+            or trainings with another configuration.
+    """
+    changes = CHANGES[args.preset] if args.changes is None else args.changes
+    args = replace(
+        args, changes=tuple(dict.fromkeys(changes)), seeds=tuple(dict.fromkeys(args.seeds))
+    )
+    check_case(args.case)
+    for seed in args.seeds:
+        if seed < 0:
+            raise CommandError(f"--seeds: {seed} is out of bounds, must be >= 0")
+    if args.jobs is not None and args.jobs < 1:
+        raise CommandError(f"--jobs: {args.jobs} is out of bounds, must be >= 1")
+    for cell in cells(args):
+        training(args, cell)  # refuses bad changes and bad episodes
+    if args.address is not None:
+        args = replace(args, out=args.folder.resolve())  # the nodes have other working folders
+    held = find_cells(args.folder)
+    if not held:
+        check_fresh(args.folder)
+    for cell in held:
+        check_held(cell, training(args, cell).to_json(), "is asked")
+    return args
+
+
+def cells(args: AblateArgs) -> list[Cell]:
+    """Return the cells asked for, the preset itself first: seed by seed, so that all rows grow."""
+    return [
+        Cell(args.folder, args.case, change, seed)
+        for seed in args.seeds
+        for change in (BASE, *(args.changes or ()))
+    ]
+
+
+def training(args: AblateArgs, cell: Cell) -> TrainArgs:
+    """Return the configuration of one cell, checked; its ``out`` is not set.
+
+    Raises:
+        CommandError: A change that `train --settings` would refuse.
+    """
+    wanted = TrainArgs(
+        case=cell.case,
+        algorithm=args.algorithm,
+        preset=args.preset,
+        episodes=args.episodes,
+        on_top_of=args.on_top_of,
+        settings=None if cell.algorithm == BASE else tuple(cell.algorithm.split(TOGETHER)),
+        seed=cell.seed,
+    )
+    return check_train(wanted)
+
+
+def is_ablation(folder: Path) -> bool:
+    """Whether a folder holds runs of an ablation: its base is one of them."""
+    return any(cell.algorithm == BASE for cell in find_cells(folder))

@@ -1,0 +1,81 @@
+"""What ``python -m tuning baselines`` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Protocol
+
+from tuning.errors import CommandError
+from tuning.options.arguments import Arguments, CaseSettings, Option, check_case
+from tuning.options.case_settings import read_case_settings
+from tuning.records.run_folder import check_fresh, load_run
+
+RunFolderOption = Annotated[
+    Path | None,
+    Option("run whose controllers and case are taken, not those of --case", metavar="RUN"),
+]
+OutFolder = Annotated[
+    Path | None,
+    Option("new or empty folder to write to (default: a fresh one in runs/)", metavar="DIR"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselinesArgs(Arguments):
+    """Options of ``baselines``."""
+
+    case: Annotated[str, Option("case that the rules act on")] = "ieee13"
+    case_settings: CaseSettings = None
+    run: RunFolderOption = None
+    states: Annotated[int, Option("number of test states")] = 10_000
+    out: OutFolder = None
+
+
+def check(args: BaselinesArgs) -> BaselinesArgs:
+    """Check the options of ``baselines`` before anything is computed.
+
+    Raises:
+        CommandError: See `check_case_and_folders`.
+    """
+    check_case_and_folders(args)
+    return args
+
+
+class _CaseAndFolders(Protocol):
+    """What `check_case_and_folders` asks of options."""
+
+    @property
+    def case(self) -> str: ...
+    @property
+    def case_settings(self) -> tuple[str, ...] | None: ...
+    @property
+    def run(self) -> Path | None: ...
+    @property
+    def states(self) -> int: ...
+    @property
+    def out(self) -> Path | None: ...
+
+    def explicit(self) -> frozenset[str]:
+        """Return the names of the options set by the caller."""
+
+
+def check_case_and_folders(args: _CaseAndFolders) -> None:
+    """Refuse an unknown case, too few states, a folder that is no run or holds something.
+
+    Raises:
+        CommandError: With one of these, or a run beside another case.
+    """
+    if args.run is None:
+        check_case(args.case)
+        read_case_settings(args.case, args.case_settings or ())
+    else:
+        own = load_run(args.run).config().get("case_name")
+        if "case" in args.explicit() and args.case != own:
+            raise CommandError(f"--case: {args.case} is not the case of {args.run}, which is {own}")
+        if args.case_settings:
+            raise CommandError(f"--case-settings: the case is that of {args.run}; leave them out")
+    if args.states < 2:
+        raise CommandError(f"--states: {args.states} is out of bounds, must be >= 2")
+    if args.out is not None:
+        check_fresh(args.out)

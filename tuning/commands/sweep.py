@@ -1,0 +1,309 @@
+"""What ``python -m tuning sweep`` takes, and the training of each of its trials."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from tuning.commands.compare import split_evenly
+from tuning.errors import CommandError
+from tuning.options.algorithms import ALGORITHMS, AlgorithmName
+from tuning.options.arguments import Address, Arguments, MeterError, Option, flag, options
+from tuning.options.search_space import (
+    DEFAULT_GRID,
+    DEFAULT_SPACE,
+    RATES_AND_NOISE,
+    Choice,
+    Range,
+    Space,
+    Value,
+    read_space,
+)
+from tuning.options.settings import read_settings
+from tuning.options.train_args import TrainArgs
+from tuning.options.train_args import check as check_train
+from tuning.records.checkpoints import parse_interval
+from tuning.records.run_folder import check_fresh, read_json
+
+SWEEP_FILE = "sweep.json"
+DEFAULT_TRIALS = 16
+_ANEW = (
+    "jobs",
+    "out",
+    "resume",
+    "checkpoint_every",
+    "address",
+    "dashboard",
+    "quiet",
+)  # of a command, not of the sweep
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepArgs(Arguments):
+    """Options of ``sweep``. ``None`` stands for the preset's own value."""
+
+    search: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "what is searched: settings as train --settings names them, and case, algorithm, "
+            "stages. VALUES is a list A/B/C, or for numbers a range LOW..HIGH (on a log scale; "
+            "from 0 on, a linear one), or one of these per stage, divided by commas: "
+            "actor_width=32/64 sigma=0.05..0.5 critic_lr=1e-3..1e-2,3e-4..3e-3 (default: rates, "
+            "noise, widths, network of the critic and updates per episode; for pbt its rates and "
+            "noise; for grid 12 combinations)",
+            metavar="NAME=VALUES",
+        ),
+    ] = None
+    scheduler: Annotated[
+        Literal["asha", "pbt", "none"],
+        Option(
+            "asha stops trials worse than the median of their case at 30 % or 60 % of their "
+            "training; pbt copies the best quarter over the worst, four times, and perturbs "
+            f"rates and noise ({', '.join(RATES_AND_NOISE)}); none trains all to the end"
+        ),
+    ] = "none"
+    searcher: Annotated[
+        Literal["random", "grid", "optuna"],
+        Option("how values are chosen: at random, every combination, or by what did well"),
+    ] = "random"
+    trials: Annotated[
+        int | None,
+        Option(f"number of trials (default: {DEFAULT_TRIALS}; grid has one for each combination)"),
+    ] = None
+    case: Annotated[str, Option("case to train on")] = "ieee13"
+    meter_error: MeterError = 0.0
+    preset: Annotated[
+        Literal["fast", "paper"], Option("networks, learning rates and schedules")
+    ] = "fast"
+    algorithm: Annotated[
+        AlgorithmName | None,
+        Option("named algorithm, in place of --stages (default: plain stages)"),
+    ] = None
+    stages: Annotated[
+        int, Option("number of stages K: 1 is MADDPG, 2 is TS-MADDPG", metavar="K")
+    ] = 2
+    episodes: Annotated[
+        tuple[int, ...] | None,
+        Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
+    ] = None
+    budget: Annotated[
+        int | None,
+        Option("episodes in all, split evenly over the stages, in place of --episodes"),
+    ] = None
+    settings: Annotated[
+        tuple[str, ...] | None,
+        Option("settings that all trials share, as train takes them", metavar="NAME=VALUE"),
+    ] = None
+    seed: Annotated[int, Option("seed of the search and of every training")] = 0
+    out: Annotated[
+        Path | None,
+        Option("folder of the sweep, new or empty (default: a fresh one under runs/)", "DIR"),
+    ] = None
+    resume: Annotated[
+        Path | None, Option("go on with this sweep, however it was ended", metavar="DIR")
+    ] = None
+    checkpoint_every: Annotated[
+        str,
+        Option("time between checkpoints, such as 30s, or episodes, such as 5000", metavar="EVERY"),
+    ] = "8s"
+    jobs: Annotated[
+        int | None, Option("trials at a time, one core each (default: this machine's cores)")
+    ] = None
+    address: Address = None
+    dashboard: Annotated[
+        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
+    ] = False
+    quiet: Annotated[bool, Option("print no progress, only the final table")] = False
+
+    @property
+    def workers(self) -> int:
+        """Trials at a time."""
+        return self.jobs if self.jobs is not None else os.cpu_count() or 1
+
+    @property
+    def space(self) -> Space:
+        """What is searched."""
+        return read_space(self.search or _default_space(self))
+
+    @property
+    def wanted(self) -> int:
+        """Number of trials."""
+        return self.space.size if self.searcher == "grid" else self.trials or DEFAULT_TRIALS
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what makes the sweep, for ``sweep.json``."""
+        return {
+            field.name: getattr(self, field.name)
+            for field, _, _ in options(SweepArgs)
+            if field.name not in _ANEW
+        }
+
+
+def check(args: SweepArgs) -> SweepArgs:
+    """Check the options of ``sweep`` and complete them. Takes milliseconds, writes nothing.
+
+    Returns:
+        The arguments to run, the search space filled in; with ``resume`` those of that folder.
+
+    Raises:
+        CommandError: A value out of its bounds, words that are no search space, a combination that
+            ``train`` or the scheduler refuses, an ``out`` that holds something, a ``resume`` that
+            is no sweep.
+    """
+    parse_interval(args.checkpoint_every)
+    for name in ("trials", "jobs", "budget"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise CommandError(f"{flag(name)}: {value} is out of bounds, must be >= 1")
+    if args.resume is not None:
+        return _resumed(args, args.resume)
+    args = dataclasses.replace(args, search=tuple(args.search or _default_space(args)))
+    _check_space(args, args.space)
+    _check_together(args)
+    for config in args.space.probes():
+        training(args, config)
+    if args.out is not None:
+        check_fresh(args.out)
+    return args
+
+
+def training(args: SweepArgs, config: Mapping[str, Value]) -> TrainArgs:
+    """Return the training of a trial, checked.
+
+    Args:
+        args: Of the sweep.
+        config: Of the trial, by the keys of the search space.
+
+    Raises:
+        CommandError: `train` would refuse it.
+    """
+    words = args.space.words(config)
+    stages = int(words.pop("stages")) if "stages" in words else args.stages
+    algorithm = cast(AlgorithmName | None, words.pop("algorithm", args.algorithm))
+    if algorithm is not None:
+        stages = ALGORITHMS[algorithm].stages
+    episodes = args.episodes
+    if args.budget is not None:
+        if args.budget < stages:
+            raise CommandError(
+                f"--budget: {args.budget} is out of bounds, must be >= {stages}, the stages"
+            )
+        episodes = split_evenly(args.budget, stages)
+    wanted = TrainArgs(
+        case=words.pop("case", args.case),
+        meter_error=args.meter_error,
+        preset=args.preset,
+        algorithm=algorithm,
+        stages=stages,
+        episodes=episodes,
+        settings=(*(args.settings or ()), *(f"{name}={text}" for name, text in words.items())),
+        seed=args.seed,
+    )
+    return check_train(wanted)
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep."""
+    return (folder / SWEEP_FILE).is_file()
+
+
+def load_sweep(folder: Path) -> SweepArgs:
+    """Return the arguments that made a sweep.
+
+    Raises:
+        CommandError: The folder is none of a sweep.
+    """
+    if not is_sweep(folder):
+        raise CommandError(f"{folder} is not the folder of a sweep: {SWEEP_FILE} is missing")
+    stored = read_json(folder / SWEEP_FILE).get("arguments")
+    names = SweepArgs().to_json()
+    if not isinstance(stored, dict) or set(stored) != set(names):
+        raise CommandError(f"{folder / SWEEP_FILE}: names no arguments of a sweep")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return SweepArgs(**values)
+
+
+def _default_space(args: SweepArgs) -> tuple[str, ...]:
+    """What is searched if nothing is named, without what ``--settings`` fixes."""
+    space = DEFAULT_GRID if args.searcher == "grid" else DEFAULT_SPACE
+    fixed = read_settings(args.settings or ())
+    words = [(word.partition("=")[0], word) for word in space]
+    if args.scheduler == "pbt":
+        words = [(name, word) for name, word in words if name in RATES_AND_NOISE]
+    return tuple(word for name, word in words if name not in fixed)
+
+
+def _check_space(args: SweepArgs, space: Space) -> None:
+    if not space.dimensions:
+        raise CommandError("--search: nothing is left to search beside --settings")
+    fixed = read_settings(args.settings or ())
+    given = {"case": args.case != "ieee13", "stages": args.stages != 2}
+    given["algorithm"] = args.algorithm is not None
+    for name in space.names:
+        if name in fixed:
+            raise CommandError(f"--search: {name} is fixed by --settings; leave it out of one")
+        if name in args.given or given.get(name, False):
+            raise CommandError(f"--search: {name} is fixed by {flag(name)}; leave it out of one")
+        if args.scheduler == "pbt" and name not in RATES_AND_NOISE:
+            raise CommandError(
+                f"--scheduler pbt changes rates and noise alone ({', '.join(RATES_AND_NOISE)}); "
+                f"{name} needs asha or none"
+            )
+    named = "algorithm" in space.names or args.algorithm is not None
+    for name in ("stages", "critic"):
+        if name in space.names and named:
+            raise CommandError(f"--search: {name} is part of a named algorithm; search one of them")
+
+
+def _check_together(args: SweepArgs) -> None:
+    if args.searcher == "grid":
+        for dimension in args.space.dimensions:
+            if isinstance(dimension, Range):
+                low, high = dimension.low, dimension.high
+                raise CommandError(
+                    f"--searcher grid: {dimension.name} is a range; list its values, e.g. "
+                    f"{dimension.name}={low:g}/{high:g}"
+                )
+        if args.trials is not None:
+            raise CommandError(
+                f"--trials: a grid has one trial for each combination, here {args.space.size}"
+            )
+    if args.scheduler == "pbt":
+        if args.searcher != "random":
+            raise CommandError(
+                f"--scheduler pbt chooses values itself; --searcher {args.searcher} needs asha or "
+                "none"
+            )
+        if args.wanted < 2:
+            raise CommandError("--trials: 1 is out of bounds, pbt needs >= 2")
+        if all(isinstance(d, Choice) for d in args.space.dimensions) and args.space.size < 2:
+            raise CommandError("--scheduler pbt has nothing to perturb")
+    if args.budget is not None and args.episodes is not None:
+        raise CommandError("--budget conflicts with --episodes; give one of them")
+
+
+def _resumed(args: SweepArgs, folder: Path) -> SweepArgs:
+    """Return the arguments of the folder; refuse any option that would change them."""
+    kept = load_sweep(folder)
+    if args.out is not None and args.out.resolve() != folder.resolve():
+        raise CommandError("--out conflicts with --resume, which goes on in its own folder")
+    for name, value in kept.to_json().items():
+        wish = getattr(args, name)
+        if name in args.explicit() and wish != value:
+            raise CommandError(
+                f"{flag(name)} {_shown(wish)} conflicts with {_shown(value)} in "
+                f"{folder / SWEEP_FILE}; leave the option out to go on with that sweep"
+            )
+    anew = {name: getattr(args, name) for name in _ANEW}
+    return dataclasses.replace(kept, **anew, given=args.given)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value)

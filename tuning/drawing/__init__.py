@@ -1,0 +1,1 @@
+"""Tables, panels, pictures and one-line diagrams."""

@@ -1,0 +1,1 @@
+"""What actions are worth beside the optimum of the same states or days."""

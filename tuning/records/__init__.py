@@ -1,0 +1,1 @@
+"""What run folders hold, and how it is written: whole or not at all."""

@@ -1,0 +1,162 @@
+"""Live progress of a sweep: a table of trials on a terminal, lines in a file."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tuning.options.search_space import Space
+
+LINE_SECONDS = 30.0
+REFRESH_SECONDS = 1.0
+_SPARE_LINES = 8  # of a terminal, beside the rows of the table
+_STATES = {"PENDING": "waiting", "PAUSED": "paused", "RUNNING": "running"}  # by Tune's names
+_STATES |= {"TERMINATED": "stopped", "ERROR": "failed"}
+_STYLES = {
+    "waiting": "dim",
+    "paused": "dim",
+    "running": "cyan",
+    "finished": "green",
+    "stopped": "dim",
+    "failed": "bold red",
+}
+
+
+class SweepProgress:
+    """Shows every trial: state, stage, episodes, validation PER and what it tries.
+
+    Args:
+        space: What is searched.
+        wanted: Number of trials.
+        quiet: Show nothing.
+        console: Where to; standard output if None.
+    """
+
+    def __init__(
+        self, space: Space, wanted: int, *, quiet: bool = False, console: Console | None = None
+    ) -> None:
+        self._console = console or Console(highlight=False, quiet=quiet)
+        self._keys = [dimension.key for dimension in space.searched]
+        self._wanted = wanted
+        self._trials: Sequence[Any] = ()
+        self._rows: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+        self._states: dict[str, str] = {}
+        self._announced: set[str] = set()
+        self._shown = 0.0
+        self._printed = time.monotonic()
+        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+
+    def __enter__(self) -> SweepProgress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def refresh(
+        self,
+        trials: Sequence[Any],
+        rows: Mapping[str, Sequence[Mapping[str, Any]]],
+        ended: Mapping[str, str],
+    ) -> None:
+        """Show how far the trials are: beginnings and ends at once, the rest now and then.
+
+        Args:
+            trials: Tune's, in the order in which they are counted.
+            rows: By trial, what it has reported.
+            ended: By trial, how it has ended.
+        """
+        first = not self._trials
+        self._trials, self._rows = trials, rows
+        for number, trial in enumerate(trials, start=1):
+            state = ended.get(trial.trial_id) or _STATES[trial.status]
+            if state != self._states.get(trial.trial_id):
+                self._states[trial.trial_id] = state
+                self._announce(number, trial, state, known=first)
+        now = time.monotonic()
+        if self._console.is_terminal and now - self._shown >= REFRESH_SECONDS:
+            self._shown = now
+            self._live.update(self._table(), refresh=True)
+        elif not self._console.is_terminal and now - self._printed >= LINE_SECONDS:
+            self._printed = now
+            self._console.print(self._summary(), soft_wrap=True)
+
+    def _announce(self, number: int, trial: Any, state: str, *, known: bool) -> None:
+        """Print that a trial has begun or ended, once, and nothing that was so from the start."""
+        text = None
+        if state == "running" and trial.trial_id not in self._announced:
+            self._announced.add(trial.trial_id)
+            tried = ", ".join(f"{key} {value_text(trial.config[key])}" for key in self._keys)
+            text = f"begun, {tried}"
+        elif state in ("finished", "stopped", "failed") and not known:
+            row = self._last(trial)
+            after = f", {_per(row)} after {row['episodes_total']:,} episodes" if row else ""
+            text = state + after
+        if text is not None and not self._console.is_terminal:
+            self._console.print(f"trial {number}: {text}", soft_wrap=True)
+
+    def _last(self, trial: Any) -> Mapping[str, Any] | None:
+        rows = self._rows.get(trial.trial_id)
+        return rows[-1] if rows else None
+
+    def _summary(self) -> str:
+        states = list(self._states.values())
+        counted = [f"{states.count('finished')} of {self._wanted} trials finished"]
+        for state in ("running", "stopped", "failed"):
+            if count := states.count(state):
+                counted.append(f"{count} {state}")
+        rows = [row for trial in self._trials if (row := self._last(trial)) is not None]
+        if rows:
+            counted.append(f"best validation PER {_per(min(rows, key=_order))}")
+        return ", ".join(counted)
+
+    def _table(self) -> Group:
+        """The running trials and the best others, as many as there is room for."""
+        table = Table(box=box.SIMPLE, pad_edge=False)
+        for name in ("trial", "state", "stage", "episodes", "validation PER", "s", *self._keys):
+            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+        ranked = sorted(enumerate(self._trials, start=1), key=lambda pair: self._rank(pair[1]))
+        for number, trial in ranked[: max(1, self._console.height - _SPARE_LINES)]:
+            row = self._last(trial)
+            cells = ["", "", "", ""]
+            if row is not None:
+                episodes = f"{row['episodes_total']:,}"
+                cells = [str(row["stage"]), episodes, _per(row), f"{row['wall_s']:.0f}"]
+            tried = [value_text(trial.config[key]) for key in self._keys]
+            name = self._states[trial.trial_id]
+            table.add_row(str(number), Text(name, style=_STYLES[name]), *cells, *tried)
+        return Group(table, Text(self._summary()))
+
+    def _rank(self, trial: Any) -> tuple[bool, float]:
+        row = self._last(trial)
+        return self._states[trial.trial_id] != "running", _order(row) if row else math.inf
+
+
+def value_text(value: Any) -> str:
+    """Return a searched value as tables show it."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _per(row: Mapping[str, Any]) -> str:
+    return f"{row['validation_per']:.2%}"
+
+
+def _order(row: Mapping[str, Any]) -> float:
+    """PER, and what is no number behind all others."""
+    per = float(row["validation_per"])
+    return per if math.isfinite(per) else math.inf

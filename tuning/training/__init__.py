@@ -1,0 +1,1 @@
+"""One training: its loop, progress, metrics and report."""
