@@ -20,7 +20,7 @@ from safetensors.numpy import load, save
 
 from policies.contract.action_circles import scale_back
 
-FORMAT = "policies.controllers.controller/1"
+FORMAT = "policies.controller/1"
 KINDS = ("plain", "paper")
 LAYER_NORM_EPS = 1e-5
 
