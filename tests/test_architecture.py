@@ -61,7 +61,8 @@ def test_nothing_imports_the_tests(wing):
     "module",
     [
         *WINGS,
-        "policies.controllers.controller",
+        "policies.controllers.files",
+        "policies.contract.walk",
         "policies.contract.joint_spec",
         "rllib_grid.cases.case",
     ],

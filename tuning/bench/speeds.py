@@ -218,7 +218,8 @@ def _decision(algo: MADDPG, args: BenchArgs) -> Sides:
     central = CvxpyDispatch(case)
 
     def decide() -> int:
-        controller.act(state, controller.act(state), v_pu)
+        prototype, _ = controller.take(1, state)
+        controller.take(2, state, prototype, v_pu)
         return 1
 
     def solve() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from policies.controllers.agent import AgentController
 from rllib_grid.cases.case_layout import CLOCK, clock
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.dispatch.days import Foresight, RecedingHorizon, perfect_foresight
@@ -17,7 +18,7 @@ from rllib_grid.envs.day_rollout import DayRecord, Decide, Situation, idle, pric
 from rllib_grid.sources.forecast import Forecast
 from rllib_grid.sources.profiles import Profiles, Split
 from tuning.errors import CommandError
-from tuning.judging.evaluation import VIOLATION_TOLERANCE_PU, Controller
+from tuning.judging.evaluation import VIOLATION_TOLERANCE_PU
 from tuning.judging.samples import Floats
 
 # Of the charge and of the temperature at midnight; no training draws from these streams.
@@ -81,7 +82,7 @@ class DayJudge:
         """Run the days under anything that decides."""
         return run_days(self.case, self.days, self.soc_start_kwh, decide, self.t_start_c)
 
-    def run_controllers(self, controllers: Mapping[str, Controller], stages: int) -> DayRecord:
+    def run_controllers(self, controllers: Mapping[str, AgentController], stages: int) -> DayRecord:
         """Run the days under exported controllers, up to one of their stages."""
         return self.run(TeamOfControllers(self.case, controllers, self.days.num_steps, stages))
 
@@ -199,7 +200,7 @@ class TeamOfControllers:
     def __init__(
         self,
         case: DayCase,
-        controllers: Mapping[str, Controller],
+        controllers: Mapping[str, AgentController],
         num_steps: int,
         stages: int,
     ) -> None:
@@ -226,8 +227,8 @@ class TeamOfControllers:
         for stage in range(1, self._stages + 1):
             for agent, controller in self._controllers.items():
                 state = np.stack([known[e["name"]] for e in controller.signature["state"]], axis=1)
-                actions[agent] = controller.act(
-                    state, actions.get(agent), seen.get(agent), stage=stage
+                actions[agent], _ = controller.take(
+                    stage, state, actions.get(agent), seen.get(agent)
                 )
             for agent, controller in self._controllers.items():
                 own = np.array(controller.signature["buses"]) - 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, cast
+from typing import Literal
 
 import numpy as np
 
-from policies.controllers.recurrent import RecurrentController, run_rounds
+from policies.controllers.agent import AgentController
+from policies.controllers.team import Team
 from rllib_grid import Case
 from rllib_grid.cases.branch_loading import highest_loading
 from rllib_grid.envs.probed_step import q_moved, rounded_pu
@@ -19,31 +20,6 @@ from tuning.judging.samples import Floats
 _METER_SEED = 0
 _DRIFT_SEED, _PROBE_LOSS_SEED, _AGENT_LOSS_SEED = (0, 1), (0, 2), (0, 3)
 _STATE_NAMES = ("p_base_kw", "q_base_kvar")
-
-
-class Controller(Protocol):
-    """What the evaluation needs of an exported controller (physical units, batch first)."""
-
-    @property
-    def signature(self) -> Mapping[str, Any]:
-        """Buses, inputs, outputs, scaling and limits."""
-
-    @property
-    def num_stages(self) -> int:
-        """Number of stages."""
-
-    @property
-    def rounds(self) -> int:
-        """How often the last stage is to be applied."""
-
-    def act(
-        self,
-        state: Floats,
-        prototype: Floats | None = None,
-        observation: Floats | None = None,
-        stage: int | None = None,
-    ) -> np.ndarray[Any, Any]:
-        """Return the (B, a_i) action of one stage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +95,7 @@ def loading(case: Case, p_kw: Floats, q_kvar: Floats) -> Floats | None:
 
 def run_controllers(
     case: Case,
-    controllers: Mapping[str, Controller],
+    controllers: Mapping[str, AgentController],
     p_base_kw: Floats,
     q_base_kvar: Floats,
     num_stages: int | None = None,
@@ -151,32 +127,18 @@ def run_controllers(
 
     Raises:
         CommandError: The controllers are not those of this case, or have fewer stages.
+        ControllerError: They differ in their stages or rounds.
         GridError: The probes leave no time for the action.
     """
-    stages, usual_rounds = _common_stages(case, controllers)
+    _check(case, controllers)
+    stages = min(controller.num_stages for controller in controllers.values())
     if num_stages is not None and not 1 <= num_stages <= stages:
         raise CommandError(f"--stage: {num_stages} is out of bounds, the run has 1..{stages}")
     if meter_error_pu is not None:
         case = case.replace(meter_error_pu=meter_error_pu)
+    team = Team(controllers, num_stages, rounds)
     trial = _Trial(case, controllers, p_base_kw, q_base_kvar, faults)
-    if _recurrent(controllers):
-        recurrent = cast(Mapping[str, RecurrentController], controllers)
-        acted, _ = run_rounds(recurrent, trial.states, trial.hold)
-        trial.hold(acted[-1])
-        return trial.results
-    turns = list(range(1, (num_stages or stages) + 1))
-    if turns[-1] == stages:
-        turns += [stages] * ((rounds or usual_rounds) - 1)
-    actions: dict[str, Floats] = {}
-    seen: dict[str, Floats] = {}
-    for stage in turns:
-        actions = {
-            agent: controller.act(
-                trial.states[agent], actions.get(agent), seen.get(agent), stage=stage
-            )
-            for agent, controller in controllers.items()
-        }
-        seen = trial.hold(actions)
+    trial.hold(team.act(trial.states, trial.hold))
     return trial.results
 
 
@@ -191,7 +153,7 @@ class _Trial:
     def __init__(
         self,
         case: Case,
-        controllers: Mapping[str, Controller],
+        controllers: Mapping[str, AgentController],
         p_base_kw: Floats,
         q_base_kvar: Floats,
         faults: Faults,
@@ -274,18 +236,14 @@ class _Trial:
         return shown_pu
 
 
-def _recurrent(controllers: Mapping[str, Controller]) -> bool:
-    return all(isinstance(controller, RecurrentController) for controller in controllers.values())
-
-
-def _state_columns(case: Case, controller: Controller) -> list[int]:
+def _state_columns(case: Case, controller: AgentController) -> list[int]:
     """Columns of [p_base_kw | q_base_kvar] that a controller's state is made of, in its order."""
     names = [f"{name}[{bus + 1}]" for name in _STATE_NAMES for bus in range(case.num_buses)]
     column = {name: i for i, name in enumerate(names)}
     return [column[entry["name"]] for entry in controller.signature["state"]]
 
 
-def _common_stages(case: Case, controllers: Mapping[str, Controller]) -> tuple[int, int]:
+def _check(case: Case, controllers: Mapping[str, AgentController]) -> None:
     if set(controllers) != set(case.agents):
         raise CommandError(
             f"the controllers are of {', '.join(sorted(controllers))}, "
@@ -297,7 +255,3 @@ def _common_stages(case: Case, controllers: Mapping[str, Controller]) -> tuple[i
         own = signatures[agent]
         if dict(controller.signature) not in (own, {**own, "state": whole}):
             raise CommandError(f"the controller of {agent} was not made for case {case.name}")
-    kinds = {(controller.num_stages, controller.rounds) for controller in controllers.values()}
-    if len(kinds) != 1:
-        raise CommandError(f"the controllers differ in (stages, rounds): {sorted(kinds)}")
-    return kinds.pop()

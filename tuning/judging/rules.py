@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from rllib_grid import BASELINES, make_case, make_dispatch, team_optimal
 from tuning.errors import CommandError
 from tuning.judging.dispatch_progress import DispatchProgress

@@ -11,7 +11,7 @@ from ray.exceptions import RayActorError
 from ray.rllib.core.learner import Learner
 from ray.rllib.utils.metrics import LEARNER_RESULTS
 
-from policies.controllers.controller import Controller
+from policies.controllers.agent import AgentController
 from policies.staged.algorithm import MADDPG, RunnersLostError
 from policies.staged.config import MADDPGConfig
 from policies.staged.modules import CRITIC, actor_id
@@ -276,7 +276,7 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
     }
 
 
-def _rounds(judge: Judge, controllers: dict[str, Controller]) -> list[dict[str, Any]]:
+def _rounds(judge: Judge, controllers: dict[str, AgentController]) -> list[dict[str, Any]]:
     """The last stage applied again and again, also more often than in training."""
     judged = judge.rounds(controllers, SHOWN_ROUNDS)
     return [judgement.entry(round=i) for i, judgement in enumerate(judged, start=1)]

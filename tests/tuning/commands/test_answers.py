@@ -6,14 +6,15 @@ import csv
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from rllib_grid import OptimalDispatch, load_states, make_case, save_states
 from tuning.judging import evaluation
 from tuning.records.run_folder import create_run, write_json
 
 
-class Constant:
+class Constant(StandIn):
     """A controller that sets stage x 10 kW and 0 kvar at every bus."""
 
     num_stages = 2
@@ -169,7 +170,8 @@ def exported(tmp_path):
     import torch
 
     from policies.contract.joint_spec import JointSpec
-    from policies.controllers.controller import Controller, save_controllers
+    from policies.controllers.files import save_controllers
+    from policies.controllers.staged import Controller
     from policies.networks.team import TeamActor
 
     case = make_case("ieee13")

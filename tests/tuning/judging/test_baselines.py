@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from rich.console import Console
+from stand_in import StandIn
 
 from rllib_grid import BASELINES, OptimalDispatch, make_case
 from tuning.judging import dispatch_progress, rules
@@ -16,7 +17,7 @@ from tuning.judging.evaluation import test_states as draw_states
 from tuning.records.run_folder import create_run, read_json
 
 
-class Constant:
+class Constant(StandIn):
     """A controller that sets 10 kW and 0 kvar at every bus."""
 
     num_stages = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from policies.controllers.controller import Controller
+from policies.controllers.staged import Controller
 from rllib_grid import Feeder
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.devices.heat import HeatPumps

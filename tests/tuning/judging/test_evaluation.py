@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
+from policies.controllers.agent import ControllerError
 from rllib_grid import OptimalDispatch, make_case
 from tuning.errors import CommandError
 from tuning.judging import evaluation
@@ -96,7 +98,7 @@ def test_optimal_actions_have_no_error_and_the_rules_are_where_they_should_be():
     np.testing.assert_allclose(per, 0.0, atol=1e-6)
 
 
-class Recorder:
+class Recorder(StandIn):
     """A controller that always sets ``kw`` and ``kvar``, and keeps what it was shown."""
 
     def __init__(self, case, agent, kw, kvar, num_stages=2):
@@ -170,5 +172,5 @@ def test_controllers_of_another_case_are_refused():
     with pytest.raises(CommandError, match="but case ieee13 has agent_0, agent_1"):
         run_controllers(case, {"agent_0": agents["agent_0"]}, *states)
     agents = {a: Recorder(case, a, 1.0, 1.0, num_stages=i + 1) for i, a in enumerate(case.agents)}
-    with pytest.raises(CommandError, match="differ in \\(stages, rounds\\)"):
+    with pytest.raises(ControllerError, match="differ in \\(stages, rounds\\)"):
         run_controllers(case, agents, *states)

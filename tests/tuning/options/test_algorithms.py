@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
 from rllib_grid import make_case
 from tuning.errors import CommandError
@@ -48,7 +49,7 @@ def test_conflicts_are_refused() -> None:
         check(TrainArgs(algorithm="full-state", episodes=(10, 10)))
 
 
-class Halving:
+class Halving(StandIn):
     """Stage 1 feeds in 64 kW at every bus; stage 2 halves its last action."""
 
     num_stages = 2
