@@ -32,14 +32,14 @@ class Constant(StandIn):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A run folder of ieee13 whose controllers are `Constant`."""
-    from policies.controllers import controller
+    from policies.controllers import files
 
     case = make_case("ieee13")
     run = create_run(tmp_path / "trained", "x")
     run.write_config(case, seed=0)
     run.controllers.mkdir()
     loaded = {agent: Constant(case, agent) for agent in case.agents}
-    monkeypatch.setattr(controller, "load_controllers", lambda folder: loaded)
+    monkeypatch.setattr(files, "load_controllers", lambda folder: loaded)
     return run.path
 
 
