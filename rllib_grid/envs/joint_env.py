@@ -12,7 +12,7 @@ from rllib_grid.cases.case import Case
 from rllib_grid.checks import whole
 from rllib_grid.envs.joint_model import joint_model
 from rllib_grid.envs.lanes import check_saved, checked_action, checked_mask, generator, restore
-from rllib_grid.envs.probed_step import ProbedStep, rounded_pu
+from rllib_grid.envs.probed_step import JointProbedStep, rounded_pu
 from rllib_grid.errors import GridError
 
 Float32 = NDArray[np.float32]
@@ -83,7 +83,7 @@ class JointGridEnv:
         self._steps = np.zeros(num_envs, np.int64)  # taken in the current trajectory
         self._over = np.ones(num_envs, np.bool_)  # lanes that `step` refuses until reset
         # Ideal probes leave nothing behind: that is the fast way.
-        self._probed = ProbedStep(case, num_envs) if ProbedStep.matters(case) else None
+        self._probed = JointProbedStep(case, num_envs) if JointProbedStep.matters(case) else None
         self.reseed(seed)
 
     def reseed(self, seed: int | np.random.SeedSequence) -> None:

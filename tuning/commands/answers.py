@@ -83,7 +83,8 @@ def evaluate(args: EvaluateArgs) -> None:
 
     from policies.controllers.files import load_controllers
     from rllib_grid import load_states
-    from tuning.judging.evaluation import judge, run_controllers
+    from tuning.judging.evaluation import judge
+    from tuning.judging.execution import run_controllers
     from tuning.judging.samples import reward_error
 
     controllers = load_controllers(run.controllers)

@@ -12,8 +12,9 @@ import numpy as np
 from policies.controllers.agent import AgentController
 from rllib_grid import Case, GridError, make_dispatch
 from rllib_grid.physics import ac, lindistflow
+from tuning.judging.actions import Actions, apply
 from tuning.judging.evaluation import judge
-from tuning.judging.execution import Actions, apply, run_controllers
+from tuning.judging.execution import run_controllers
 from tuning.judging.samples import Floats
 
 logger = logging.getLogger(__name__)

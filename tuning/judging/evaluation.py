@@ -12,10 +12,9 @@ import numpy as np
 
 from policies.controllers.agent import AgentController
 from rllib_grid import Case, make_dispatch, team_optimal
-from tuning.judging.execution import NO_FAULTS, Faults
-from tuning.judging.execution import Actions as Actions
-from tuning.judging.execution import apply as apply
-from tuning.judging.execution import run_controllers as run_controllers
+from tuning.judging.actions import Actions, apply
+from tuning.judging.execution import run_controllers
+from tuning.judging.held_states import NO_FAULTS, Faults
 from tuning.judging.samples import Floats, cdf, histogram, mean_ci95, reward_error
 
 TEST_STATES = 10_000

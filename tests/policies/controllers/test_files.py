@@ -57,6 +57,7 @@ def test_saving_again_replaces_the_files(tmp_path):
 def test_files_hold_no_pickle(tmp_path):
     save_controllers(tmp_path, controllers())
     text = json.loads((tmp_path / "agent_0.json").read_text(encoding="utf-8"))
+    assert text["format"] == "policies.controller/1"  # files of earlier versions are read too
     assert set(text) == {"format", "agent", "signature", "kinds", "rounds", "weights_sha256"}
     data = (tmp_path / "agent_0.safetensors").read_bytes()
     header = int.from_bytes(data[:8], "little")

@@ -10,7 +10,7 @@ from stand_in import StandIn
 
 from policies.controllers.files import load_controllers
 from rllib_grid import OptimalDispatch, load_states, make_case, save_states
-from tuning.judging import evaluation
+from tuning.judging.execution import run_controllers
 from tuning.records.run_folder import create_run, write_json
 
 
@@ -203,7 +203,7 @@ assert not {{"ray", "torch"}} & set(sys.modules), "started"
     assert (done.returncode, done.stderr) == (0, "")
     case = make_case("ieee13")
     controllers = load_controllers(exported.controllers)
-    *_, last = evaluation.run_controllers(case, controllers, *load_states(states, 12))
+    *_, last = run_controllers(case, controllers, *load_states(states, 12))
     with np.load(outs[0]) as evaluated, np.load(outs[1]) as optimum:
         np.testing.assert_array_equal(evaluated["p_ctrl_kw"], last.p_ctrl_kw)
         np.testing.assert_array_equal(evaluated["v_pu"], last.v_pu)

@@ -13,7 +13,9 @@ from rllib_grid import OptimalDispatch, make_case
 from tuning.errors import CommandError
 from tuning.judging import evaluation
 from tuning.judging import samples as statistics
-from tuning.judging.evaluation import Actions, Judge, judge, run_controllers, violation_pu
+from tuning.judging.actions import Actions
+from tuning.judging.evaluation import Judge, judge, violation_pu
+from tuning.judging.execution import run_controllers
 
 PINNED_FIRST_KW = 50.39557352580397  # a change of the stream would make old results incomparable
 

@@ -11,7 +11,8 @@ from stand_in import StandIn
 from rllib_grid import make_case
 from tuning.errors import CommandError
 from tuning.judging import evaluation
-from tuning.judging.evaluation import Judge, run_controllers
+from tuning.judging.evaluation import Judge
+from tuning.judging.execution import run_controllers
 from tuning.options.algorithms import ALGORITHMS, AlgorithmName
 from tuning.options.presets import make_config
 from tuning.options.train_args import TrainArgs, check

@@ -9,7 +9,8 @@ from stand_in import StandIn
 from rllib_grid import GridError, JointGridEnv, OptimalDispatch, make_case
 from tuning.judging import evaluation
 from tuning.judging.evaluation import Judge, judge
-from tuning.judging.execution import Faults, run_controllers
+from tuning.judging.execution import run_controllers
+from tuning.judging.held_states import Faults
 
 CASE = make_case("ieee13")
 STATES = evaluation.test_states(CASE, 400)
