@@ -1,4 +1,4 @@
-"""Controllers at work: probes that cost, demand that drifts, meters and agents that fail."""
+"""Held states: probes that cost, demand that drifts, meters and agents that fail."""
 
 from __future__ import annotations
 
