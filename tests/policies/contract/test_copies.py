@@ -205,6 +205,13 @@ def test_no_agents_are_refused(missing):
         CopiesEnv([object()], seed=0)
 
 
+def test_agent_without_spaces_is_refused():
+    env = Scripted(agents=["0", "1"])
+    env.possible_agents = [0, 1]
+    with pytest.raises(ValueError, match="agent 0 has no spaces, must be a key of observation_spa"):
+        CopiesEnv([env], seed=0)
+
+
 def stepped(**script):
     """Two copies at their second step, the other of which goes wrong there."""
     copies = CopiesEnv([Scripted(), Scripted({2: script})], seed=0)
