@@ -25,6 +25,7 @@ from policies.staged.learner import MADDPGLearner
 from policies.staged.update import UpdateRule
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
 from rllib_grid.envs.grid_env import GridEnv
+from rllib_grid.extras import extra_module
 from tuning.bench.plain_loop import PlainLoop
 from tuning.cluster.local_ray import local_ray
 from tuning.commands.bench import BenchArgs
@@ -52,6 +53,7 @@ def run_bench(args: BenchArgs) -> None:
 
         run_scaling(args)
         return
+    extra_module("cvxpy", "bench")  # before anything is measured
     torch.set_num_threads(1)
     run = create_run(args.out, f"bench-{args.case}")
     turn = args.seconds / ROUNDS
