@@ -19,9 +19,14 @@ if TYPE_CHECKING:
         volt_var_and_watt,
         volt_watt,
     )
-    from rllib_grid.cases.case import CASES, Case, case_names, make_case
-    from rllib_grid.cases.day_case import DayCase, day_case_names, make_day_case
+    from rllib_grid.cases.building import case_of
+    from rllib_grid.cases.by_name import case_names, make_case
+    from rllib_grid.cases.case import Case
+    from rllib_grid.cases.case_file import load_case
+    from rllib_grid.cases.day_case import DayCase
+    from rllib_grid.cases.day_presets import day_case_names, make_day_case
     from rllib_grid.cases.layout import Layout
+    from rllib_grid.cases.presets import CASES
     from rllib_grid.cases.synthetic import synthetic_feeder
     from rllib_grid.devices.heat import HeatPumps
     from rllib_grid.dispatch.ac import AcDispatch
@@ -55,15 +60,17 @@ _HOMES = {
     "volt_var": "baselines",
     "volt_var_and_watt": "baselines",
     "volt_watt": "baselines",
-    "CASES": "cases.case",
+    "CASES": "cases.presets",
     "Case": "cases.case",
-    "case_names": "cases.case",
-    "make_case": "cases.case",
+    "case_of": "cases.building",
+    "load_case": "cases.case_file",
+    "case_names": "cases.by_name",
+    "make_case": "cases.by_name",
     "ConeDispatch": "dispatch.cone",
     "make_dispatch": "dispatch.optimum",
     "DayCase": "cases.day_case",
-    "day_case_names": "cases.day_case",
-    "make_day_case": "cases.day_case",
+    "day_case_names": "cases.day_presets",
+    "make_day_case": "cases.day_presets",
     "JointDayEnv": "envs.day_env",
     "GridDayEnv": "envs.grid_day_env",
     "HeatPumps": "devices.heat",
@@ -114,8 +121,10 @@ __all__ = [
     "Profiles",
     "UniformDemand",
     "case_names",
+    "case_of",
     "day_case_names",
     "linear_droop",
+    "load_case",
     "load_states",
     "make_case",
     "make_day_case",

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from ray.tune.registry import register_env
 
-from rllib_grid.cases.day_case import DayCase, make_day_case
+from rllib_grid.cases.day_case import DayCase
+from rllib_grid.cases.day_presets import make_day_case
 from rllib_grid.envs.day_env import JointDayEnv
 from rllib_grid.envs.one_lane import OneLaneEnv
 from rllib_grid.errors import GridError

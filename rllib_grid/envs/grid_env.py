@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from ray.tune.registry import register_env
 
-from rllib_grid.cases.case import Case, make_case
+from rllib_grid.cases.by_name import make_case
+from rllib_grid.cases.case import Case
 from rllib_grid.envs.joint_env import JointGridEnv
 from rllib_grid.envs.one_lane import OneLaneEnv
 from rllib_grid.errors import GridError

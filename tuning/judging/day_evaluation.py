@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rllib_grid.cases.case_layout import CLOCK, clock
+from rllib_grid.cases.clock import CLOCK, clock
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.dispatch.days import Foresight, RecedingHorizon, perfect_foresight
 from rllib_grid.envs.day_rollout import DayRecord, Decide, Situation, idle, price_rule, run_days
