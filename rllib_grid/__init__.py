@@ -1,12 +1,15 @@
 """The power system: feeders, power flow, optimal dispatch, demand and the environments.
 
-Names are loaded when first used: importing the package needs neither Ray, PyTorch nor cvxpy.
+Names are loaded when first used: importing the package needs neither Ray, PyTorch nor cvxpy. Where
+Ray is, it registers the environments "grid" and "grid-day" for RLlib, see `registration`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from rllib_grid.registration import register_with_ray
 
 if TYPE_CHECKING:
     from rllib_grid.baselines import (
@@ -148,3 +151,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+register_with_ray()
