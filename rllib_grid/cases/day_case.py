@@ -17,9 +17,9 @@ from rllib_grid.devices.heat import HeatPumps
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
 from rllib_grid.json_fields import json_fields
-from rllib_grid.sources.diversity import SyntheticProfiles
-from rllib_grid.sources.kinds import ProfileSource, profiles_from_dict
+from rllib_grid.sources.profile_source import ProfileSource, profiles_from_dict
 from rllib_grid.sources.profiles import Profiles, Split
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 
 
 @dataclass(frozen=True, eq=False)

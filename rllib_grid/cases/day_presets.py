@@ -8,7 +8,7 @@ from rllib_grid.cases.by_name import make_case
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.checks import known
 from rllib_grid.devices.heat import HeatPumps
-from rllib_grid.sources.diversity import SyntheticProfiles
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 
 # Which plain case lends feeder and groups, and what differs from the defaults of `DayCase`.
 DAY_CASES: dict[str, dict[str, Any]] = {

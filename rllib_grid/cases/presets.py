@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rllib_grid.cases.building import case_of
 from rllib_grid.cases.case import Case
+from rllib_grid.cases.from_feeder import case_of
 from rllib_grid.feeder import Feeder
 from rllib_grid.feeders.groups import dealt_groups, interleaved_groups
 from rllib_grid.feeders.imported import ImportedFeeder

@@ -24,6 +24,7 @@ def test_needs_neither_ray_nor_torch_nor_cvxpy() -> None:
 
 
 def test_every_public_name_loads() -> None:
+    assert set(rllib_grid.__all__) == set(rllib_grid._HOMES)
     for name in rllib_grid.__all__:
         home = getattr(getattr(rllib_grid, name), "__module__", "rllib_grid")
         assert home.startswith("rllib_grid")
