@@ -24,7 +24,6 @@ from policies.staged.algorithm import MADDPG, MINIBATCHES_PER_CALL
 from policies.staged.learner import MADDPGLearner
 from policies.staged.update import UpdateRule
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
-from rllib_grid.envs.grid_env import GridEnv
 from rllib_grid.extras import extra_module
 from tuning.bench.plain_loop import PlainLoop
 from tuning.cluster.local_ray import local_ray
@@ -36,7 +35,6 @@ from tuning.records.run_folder import create_run, versions, write_json
 
 ROUNDS = 5  # turns of each side of a comparison
 LANES = 4096  # feeders stepped at once
-ENVIRONMENT = GridEnv  # importing it registers "grid"
 
 Sides = dict[str, Callable[[], int]]
 Rates = dict[str, dict[str, float]]  # by what is measured, then by side

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rllib_grid import Case, make_case
-from rllib_grid.cases.building import case_of
+from rllib_grid import Case, case_of, make_case
 from rllib_grid.extras import extra_module
 from rllib_grid.feeders import make_groups, read_feeder, to_pandapower
 from tuning.commands.case import CaseArgs

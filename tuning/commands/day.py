@@ -77,7 +77,7 @@ class DayArgs(Arguments):
         Raises:
             GridError: An unknown case, or a file of profiles that cannot be used.
         """
-        from rllib_grid.cases.day_case import make_day_case
+        from rllib_grid.cases.day_presets import make_day_case
         from rllib_grid.sources.profile_file import FileProfiles
 
         case = make_day_case(self.case)

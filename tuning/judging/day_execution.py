@@ -8,7 +8,7 @@ import numpy as np
 
 from policies.controllers.agent import AgentController
 from policies.controllers.team import Team
-from rllib_grid.cases.case_layout import CLOCK, clock
+from rllib_grid.cases.clock import CLOCK, clock
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.envs.day_rollout import Situation
 from tuning.errors import CommandError

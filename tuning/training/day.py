@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import rllib_grid.envs.grid_day_env  # noqa: F401  # importing it registers "grid-day"
 from policies.controllers.files import load_controllers
 from policies.staged.algorithm import MADDPG
 from policies.staged.config import MADDPGConfig

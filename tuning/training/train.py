@@ -16,7 +16,6 @@ from policies.staged.algorithm import MADDPG, RunnersLostError
 from policies.staged.config import MADDPGConfig
 from policies.staged.modules import CRITIC, actor_id
 from rllib_grid import Case, JointGridEnv, make_case, make_dispatch
-from rllib_grid.envs.grid_env import GridEnv
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray, quiet_rllib
 from tuning.errors import CommandError
@@ -40,7 +39,6 @@ from tuning.training.report import draw, print_report
 logger = logging.getLogger(__name__)
 
 SHOWN_ROUNDS = 8  # of an iterated actor
-ENVIRONMENT = GridEnv  # importing it registers "grid"
 
 
 def run_training(args: TrainArgs) -> None:

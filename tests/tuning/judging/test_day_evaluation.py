@@ -9,7 +9,7 @@ from rllib_grid import Feeder
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.devices.heat import HeatPumps
 from rllib_grid.envs.day_rollout import idle
-from rllib_grid.sources.diversity import SyntheticProfiles
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 from tuning.judging.day_evaluation import (
     DayJudge,
     judged_days,
