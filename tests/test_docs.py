@@ -80,9 +80,7 @@ def needs_files(args: Any) -> bool:
     """Whether a command names files that are to be there."""
     values = {field.name: getattr(args, field.name) for field, _, _ in options(type(args))}
     values.pop("out", None)
-    flat = [
-        item for v in values.values() for item in (v if isinstance(v, (tuple, list)) else [v])
-    ]
+    flat = [item for v in values.values() for item in (v if isinstance(v, (tuple, list)) else [v])]
     return any(isinstance(v, Path) or str(v).endswith(".json") for v in flat)
 
 
