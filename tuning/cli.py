@@ -33,9 +33,9 @@ from tuning.commands.show import ShowArgs
 from tuning.commands.show import check as check_show
 from tuning.commands.sweep import SweepArgs
 from tuning.commands.sweep import check as check_sweep
+from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError, did_you_mean
 from tuning.options.arguments import Arguments, Parser, add_options, from_namespace
-from tuning.options.train_args import TrainArgs, check
 
 BAD_INPUT = 2
 INTERRUPTED = 130

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import Arguments, Option, check_case, check_meter_error
+from tuning.options.arguments import Arguments, Option, check_meter_error
+from tuning.options.cases import check_case
 from tuning.records.run_folder import load_run, replacing
 
 if TYPE_CHECKING:

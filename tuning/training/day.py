@@ -19,7 +19,7 @@ from tuning.cluster.local_ray import local_ray, quiet_rllib
 from tuning.commands.day import DayArgs
 from tuning.errors import CommandError
 from tuning.judging.day_evaluation import DayJudge
-from tuning.options.settings import apply_settings, read_settings
+from tuning.options.settings import read_settings
 from tuning.records.cells import clear_debris
 from tuning.records.checkpoints import (
     describe_checkpoints,
@@ -38,6 +38,7 @@ from tuning.records.run_folder import (
 )
 from tuning.training.day_report import draw_days, print_days
 from tuning.training.day_runner import DayRunner
+from tuning.training.presets import apply_settings
 
 VALIDATION_DAYS = 200  # trajectories per validation, drawn from the validation days
 

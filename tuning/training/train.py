@@ -19,12 +19,12 @@ from rllib_grid import Case, JointGridEnv, make_case, make_dispatch
 from rllib_grid.envs.grid_env import GridEnv
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray, quiet_rllib
+from tuning.commands.train import Training
 from tuning.errors import CommandError
 from tuning.judging.ac_check import ac_check
 from tuning.judging.evaluation import Judge, test_states
-from tuning.options.case_settings import case_changes
-from tuning.options.presets import make_config
-from tuning.options.train_args import TrainArgs
+from tuning.options.case_settings import write_case_settings
+from tuning.options.recipe import Recipe
 from tuning.records.cells import clear_debris
 from tuning.records.checkpoints import (
     describe_checkpoints,
@@ -34,6 +34,7 @@ from tuning.records.checkpoints import (
 )
 from tuning.records.run_folder import RunFolder, create_run, load_run, writing
 from tuning.training.metrics import TrainingMetrics, tune_trial
+from tuning.training.presets import make_config
 from tuning.training.progress import TrainingProgress
 from tuning.training.report import draw, print_report
 
@@ -43,27 +44,28 @@ SHOWN_ROUNDS = 8  # of an iterated actor
 ENVIRONMENT = GridEnv  # importing it registers "grid"
 
 
-def run_training(args: TrainArgs) -> None:
-    """Train, judge and report; go on with an earlier run if `args.resume` names one.
+def run_training(training: Training) -> None:
+    """Train, judge and report; go on with an earlier run if ``training.resume`` names one.
 
     Args:
-        args: As returned by `train_args.check`.
+        training: As `tuning.commands.train.check` returns it.
 
     Raises:
         CommandError: Settings that do not go together.
         KeyboardInterrupt: After Ctrl-C; says how to go on from the last checkpoint.
     """
     quiet_rllib()
-    config = make_config(args)
+    recipe = training.recipe
+    config = make_config(recipe)
     try:
         config.validate()
     except ValueError as error:
         raise CommandError(str(error)) from error
-    case = make_case(args.case, **case_changes(args))
+    case = make_case(recipe.case, **recipe.case_changes())
     make_dispatch(case)  # refuses now what could not be judged in the end
-    with joined(args.address, _remote(args), dashboard=args.dashboard):
-        run = _open_run(args, case)
-        report = _train_and_judge(config, args, case, run)
+    with joined(training.address, _remote(recipe), dashboard=training.dashboard):
+        run = _open_run(training, case)
+        report = _train_and_judge(config, training, case, run)
     run.write_report(report)
     pictures = draw(report, run.path)
     print_report(report)
@@ -72,27 +74,27 @@ def run_training(args: TrainArgs) -> None:
     print(f"{run.path}: report.json, progress.csv, controllers/, {kept}, {names}")
 
 
-def _remote(args: TrainArgs) -> int:
+def _remote(recipe: Recipe) -> int:
     """Processes beside this one, a core each."""
-    return args.num_env_runners + args.num_learners
+    return recipe.num_env_runners + recipe.num_learners
 
 
 def _train_and_judge(
-    config: MADDPGConfig, args: TrainArgs, case: Case, run: RunFolder
+    config: MADDPGConfig, training: Training, case: Case, run: RunFolder
 ) -> dict[str, Any]:
     """Train from the last checkpoint on, export, and return the report."""
     checkpoint = find_checkpoint(run)
-    with local_ray(1 + _remote(args), dashboard=args.dashboard):
+    with local_ray(1 + _remote(training.recipe), dashboard=training.dashboard):
         algo = config.build_algo()
         try:
             if checkpoint is not None:
                 algo.restore_from_path(str(checkpoint.resolve()))
-            elif args.on_top_of is not None:
-                _build_on(algo, load_run(args.on_top_of))
-            _train(algo, args, case, run)
+            elif training.recipe.on_top_of is not None:
+                _build_on(algo, load_run(training.recipe.on_top_of))
+            _train(algo, training, case, run)
             with writing(run.controllers):
                 algo.export_controllers(run.controllers)
-            return _report(algo, args, case, run)
+            return _report(algo, training.recipe, case, run)
         except (RayActorError, RunnersLostError) as error:
             reason = str(error).strip().splitlines()[0].rstrip(".")
             raise CommandError(
@@ -117,38 +119,39 @@ def _build_on(algo: MADDPG, below: RunFolder) -> None:
         earlier.stop()
 
 
-def _open_run(args: TrainArgs, case: Case) -> RunFolder:
-    if args.resume is not None:
-        clear_debris(args.resume)
-        return load_run(args.resume)
-    run = create_run(args.out, f"{args.case}-{args.preset}-seed{args.seed}")
+def _open_run(training: Training, case: Case) -> RunFolder:
+    if training.resume is not None:
+        clear_debris(training.resume)
+        return load_run(training.resume)
+    recipe = training.recipe
+    run = create_run(training.out, f"{recipe.case}-{recipe.preset}-seed{recipe.seed}")
     run.write_config(
         case,
-        algorithm=args.named().title,
-        preset=args.preset,
-        seed=args.seed,
-        arguments=args.to_json(),
+        algorithm=recipe.named().title,
+        preset=recipe.preset,
+        seed=recipe.seed,
+        arguments=recipe.to_json(),
     )
     return run
 
 
-def _train(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> None:
+def _train(algo: MADDPG, training: Training, case: Case, run: RunFolder) -> None:
     judge = validation_judge(algo, case)
     metrics = TrainingMetrics(
         run=str(run.path),
         case=case.name,
-        algorithm=args.named().title,
-        seed=args.seed,
+        algorithm=training.recipe.named().title,
+        seed=training.recipe.seed,
         trial=tune_trial(),
     )
     iteration = algo.iteration
     rows: list[dict[str, Any]] = [
         dict(row) for row in run.progress() if int(row["iteration"]) <= iteration
     ]
-    every = parse_interval(args.checkpoint_every)
-    answering = args.num_env_runners
+    every = parse_interval(training.checkpoint_every)
+    answering = training.recipe.num_env_runners
     saved_at, saved_episodes = time.monotonic(), _episodes(rows)
-    with TrainingProgress(algo.config, quiet=args.quiet) as shown:
+    with TrainingProgress(algo.config, quiet=training.quiet) as shown:
         try:
             while not algo.finished:
                 result = algo.train()
@@ -159,7 +162,7 @@ def _train(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> None:
                 metrics.update(row)
                 passed = time.monotonic() - saved_at, _episodes(rows) - saved_episodes
                 if every.passed(*passed) or algo.finished:
-                    _save(algo, run, rows, args.keep)
+                    _save(algo, run, rows, training.keep)
                     saved_at, saved_episodes = time.monotonic(), _episodes(rows)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
@@ -235,7 +238,7 @@ def _rate(count: float, seconds: float) -> float:
     return count / seconds if seconds > 0 else 0.0
 
 
-def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[str, Any]:
+def _report(algo: MADDPG, recipe: Recipe, case: Case, run: RunFolder) -> dict[str, Any]:
     """Judge every stage on the test states, which nothing has seen until now."""
     judge = Judge(case, *test_states(case))
     controllers = algo.controllers()
@@ -255,11 +258,11 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
     ]
     return {
         "case": case.name,
-        "algorithm": args.named().title,
-        "preset": args.preset,
-        "seed": args.seed,
-        "meter_error_pu": args.meter_error,
-        "case_settings": args.case_settings,
+        "algorithm": recipe.named().title,
+        "preset": recipe.preset,
+        "seed": recipe.seed,
+        "meter_error_pu": recipe.meter_error,
+        "case_settings": write_case_settings(recipe.case_settings) or None,
         "validation_states": algo.config.validation_episodes,
         "env_steps_per_s": _rate(
             sum(w["env_steps"] for w in stages), sum(w["sample_s"] for w in stages)
@@ -270,7 +273,7 @@ def _report(algo: MADDPG, args: TrainArgs, case: Case, run: RunFolder) -> dict[s
         **judge.yardsticks(),
         "stages": entries,
         "meters": judge.meter_errors(controllers) if probed else None,
-        "rounds": _rounds(judge, controllers) if args.named().in_rounds else None,
+        "rounds": _rounds(judge, controllers) if recipe.named().in_rounds else None,
         "ac_check": ac_check(case, controllers, judge.p_base_kw, judge.q_base_kvar),
         "learning_curve": curve,
     }
