@@ -78,7 +78,7 @@ def evaluate(args: EvaluateArgs) -> None:
         raise CommandError(f"--stage: {args.stage} is out of bounds, must be >= 1")
     if args.meter_error is not None:
         check_meter_error(args.meter_error)
-    case = run.case()
+    case = run.state_case("evaluate")
     if not run.controllers.is_dir():
         raise CommandError(f"{args.run} holds no controllers/ yet; finish its training first")
 

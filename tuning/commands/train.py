@@ -196,6 +196,7 @@ def resumed(folder: Path, **more: Any) -> Training:
     run = load_run(folder)
     if not os.access(run.path, os.W_OK):
         raise CommandError(f"--resume: {run.path} is read-only")
+    run.case()  # refuses what an earlier version left
     return Training(recipe=Recipe.of_run(run), resume=folder, **more)
 
 

@@ -1,70 +1,45 @@
-"""Presets of the training: the only place where they differ from `MADDPGConfig`'s defaults."""
+"""From a recipe to the configuration of an algorithm: preset first, then what the recipe says."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from policies.algorithms.ma_rdpg import MARDPGConfig
 from policies.staged.config import MADDPGConfig
-from policies.staged.setting import Value
 from tuning.options.recipe import Recipe
-
-PAPER_LATER_EPISODES = 10_000  # of every stage after the first
-
-
-def _fast(config: MADDPGConfig) -> MADDPGConfig:
-    """The defaults of `MADDPGConfig` are the best this project knows."""
-    return config
+from tuning.subjects.kinds import subject_of
+from tuning.subjects.subject import Subject
+from tuning.training.days_runner import DAY_RUNNERS
 
 
-def _paper(config: MADDPGConfig) -> MADDPGConfig:
-    """Networks, rates, noise and update rule of the paper (its section V and Algorithm 1)."""
-    config.training(
-        critic_net="paper",
-        actor_net="paper",
-        whiten_inputs=False,
-        actor_lr=2.5e-4,
-        critic_lr=2.5e-4,
-        lr_decay="constant",
-        tau=0.001,
-        actor_step="own",
-        replay_capacity=100_000,
-        minibatch_size=1024,
-    )
-    config.stages(updates_per_episode=1.0, warmup_episodes=1024, collect_share=1.0)
-    return config.exploration(noise="gaussian", sigma=0.05)
-
-
-PRESETS: dict[str, Callable[[MADDPGConfig], MADDPGConfig]] = {"fast": _fast, "paper": _paper}
-
-
-def make_config(recipe: Recipe) -> MADDPGConfig:
-    """The configuration of a training: preset first, then what the recipe says.
+def make_config(recipe: Recipe, subject: Subject | None = None) -> MADDPGConfig:
+    """The configuration of a training.
 
     Args:
         recipe: As `Recipe.checked` returns it.
+        subject: What its case offers; made anew if None.
 
     Returns:
-        A configuration for the registered environment "grid".
+        A configuration for the registered environment of the case.
     """
+    subject = subject_of(recipe.make_case()) if subject is None else subject
     algorithm = recipe.named()
-    config = PRESETS[recipe.preset](MARDPGConfig() if algorithm.recurrent else MADDPGConfig())
-    case: dict[str, Any] = {"case": recipe.case, **recipe.case_changes()}
-    config.environment("grid", env_config=case)
-    listed = recipe.episodes or tuple(config.episodes)
-    if recipe.preset == "paper" and not recipe.episodes:
-        listed = (algorithm.paper_episodes, PAPER_LATER_EPISODES)
+    config = MARDPGConfig() if algorithm.recurrent else MADDPGConfig()
+    preset = subject.preset(recipe)
+    listed = recipe.episodes or preset.pop("episodes", None) or tuple(config.episodes)
+    preset.pop("episodes", None)
     # Stages beyond those that are listed are as long as the last one.
     episodes = [listed[min(k, len(listed) - 1)] for k in range(recipe.num_stages)]
-    config.stages(num_stages=recipe.num_stages, episodes=episodes, rounds=algorithm.rounds)
-    apply_settings(
-        config, {k: v for k, v in algorithm.fixed.items() if k in ("critic", "full_state")}
-    )
-    apply_settings(config, recipe.settings)
-    if config.constraint != "none":  # which prices the bounds itself
-        config.environment(env_config={**case, "penalty_kw_per_pu": 0.0})
+    config.stages(num_stages=recipe.num_stages, episodes=episodes)
+    fixed = {k: v for k, v in algorithm.fixed.items() if k != "num_stages"}
+    for settings in (preset, fixed, recipe.settings):
+        apply_settings(config, settings)
+    name, env_config = subject.environment(recipe, priced=config.constraint != "none")
+    config.environment(name, env_config=env_config)
+    if recipe.on_days:
+        config.env_runners(env_runner_cls=DAY_RUNNERS[algorithm.family])
     config.env_runners(num_env_runners=recipe.num_env_runners)
     if recipe.num_envs is not None:
         config.env_runners(num_envs_per_env_runner=recipe.num_envs)
@@ -75,7 +50,7 @@ def make_config(recipe: Recipe) -> MADDPGConfig:
     return config
 
 
-def apply_settings(config: MADDPGConfig, settings: Mapping[str, Value]) -> None:
+def apply_settings(config: MADDPGConfig, settings: Mapping[str, Any]) -> None:
     """Set them through the configuration's own methods."""
     left: dict[str, Any] = dict(settings)
     for method in ("stages", "exploration", "recurrence"):
