@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import Arguments, Option, check_case, check_meter_error
+from tuning.options.arguments import Arguments, Option, check_meter_error
+from tuning.options.cases import check_case
 from tuning.records.run_folder import load_run, replacing
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def evaluate(args: EvaluateArgs) -> None:
         raise CommandError(f"--stage: {args.stage} is out of bounds, must be >= 1")
     if args.meter_error is not None:
         check_meter_error(args.meter_error)
-    case = run.case()
+    case = run.state_case("evaluate")
     if not run.controllers.is_dir():
         raise CommandError(f"{args.run} holds no controllers/ yet; finish its training first")
 

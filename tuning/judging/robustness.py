@@ -94,7 +94,7 @@ def common_case(runs: Sequence[Path]) -> Case:
     Raises:
         CommandError: Their test states or optima would differ.
     """
-    cases = [load_run(path).case() for path in runs]
+    cases = [load_run(path).state_case("robustness") for path in runs]
     kept = [_judged_on(case) for case in cases]
     for path, own in zip(runs, kept, strict=True):
         for name, value in own.items():
@@ -188,7 +188,7 @@ def _judged_on(case: Case) -> dict[str, Any]:
 def _described(path: Path) -> dict[str, Any]:
     """Return what a run is, with the conditions that it was trained under."""
     config = load_run(path).config()
-    case = load_run(path).case()
+    case = load_run(path).state_case("robustness")
     trained = {name: getattr(case, name) for name in IDEAL if getattr(case, name)}
     return {
         "path": path,

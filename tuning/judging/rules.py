@@ -37,7 +37,7 @@ def find_case(name: str, settings: Sequence[str] | None, run: Path | None) -> Ca
         CommandError: ``run`` is no run folder, or a setting is not one of the case's.
     """
     if run is not None:
-        return load_run(run).case()
+        return load_run(run).state_case("baselines")
     return make_case(name, **read_case_settings(name, settings or ()))
 
 

@@ -1,14 +1,22 @@
-"""The runner of day cases: it validates on the validation days."""
+"""Runners of cases of days: they validate on the validation days."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
+from policies.algorithms.ma_rdpg_runner import MARDPGEnvRunner
+from policies.algorithms.settings import MA_RDPG, MADDPG
 from policies.staged.runner import MADDPGEnvRunner
 from rllib_grid.envs.day_env import JointDayEnv
 
+if TYPE_CHECKING:
+    _Runner = MADDPGEnvRunner
+else:
+    _Runner = object
 
-class DayRunner(MADDPGEnvRunner):
+
+class OnOtherDays(_Runner):
     """Collects on the training days; what selects the actors to freeze are other days."""
 
     def validate(self, weights: Any, num_episodes: int, seed: int) -> tuple[float, int]:
@@ -28,3 +36,14 @@ class DayRunner(MADDPGEnvRunner):
             return super().validate(weights, num_episodes, seed)
         finally:
             env.draw_from("train")
+
+
+class DayRunner(OnOtherDays, MADDPGEnvRunner):
+    """Of stages."""
+
+
+class RecurrentDayRunner(OnOtherDays, MARDPGEnvRunner):
+    """Of actors that recur over the day."""
+
+
+DAY_RUNNERS: Mapping[str, type] = {MADDPG: DayRunner, MA_RDPG: RecurrentDayRunner}
