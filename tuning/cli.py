@@ -22,8 +22,6 @@ from tuning.commands.case import CaseArgs
 from tuning.commands.case import check as check_own_case
 from tuning.commands.compare import CompareArgs
 from tuning.commands.compare import check as check_compare
-from tuning.commands.day import DayArgs
-from tuning.commands.day import check as check_day
 from tuning.commands.limits import LimitsArgs
 from tuning.commands.limits import check as check_limits
 from tuning.commands.report import ReportArgs, report
@@ -33,9 +31,9 @@ from tuning.commands.show import ShowArgs
 from tuning.commands.show import check as check_show
 from tuning.commands.sweep import SweepArgs
 from tuning.commands.sweep import check as check_sweep
+from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError, did_you_mean
 from tuning.options.arguments import Arguments, Parser, add_options, from_namespace
-from tuning.options.train_args import TrainArgs, check
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -131,17 +129,8 @@ def _bench(args: BenchArgs) -> None:
     run_bench(checked)
 
 
-def _day(args: DayArgs) -> None:
-    checked = check_day(args)
-    prepare_environment()
-    from tuning.training.day import run_day
-
-    run_day(checked)
-
-
 COMMANDS = {
     "train": Command("train controllers and judge them against the optimum", TrainArgs, _train),
-    "day": Command("train on whole days with storage, and judge on others", DayArgs, _day),
     "compare": Command("train algorithms over seeds, beside the paper", CompareArgs, _compare),
     "ablate": Command("train a preset with one thing changed at a time", AblateArgs, _ablate),
     "sweep": Command("search for better settings with Ray Tune", SweepArgs, _sweep),
@@ -212,7 +201,7 @@ def build_parser() -> Parser:
 
 def _our_errors() -> tuple[type[ValueError], ...]:
     """Return the error classes that a user can mend; imported only once one is raised."""
-    from policies.controllers.controller import ControllerError
+    from policies.controllers.agent import ControllerError
     from rllib_grid.errors import GridError
 
     return CommandError, ControllerError, GridError

@@ -175,7 +175,7 @@ class MARDPGConfig(MADDPGConfig):
     @property
     def _recurs(self) -> bool:
         """Whether trajectories go on after the first time step's rounds."""
-        return self.time_steps > 1 or self.gamma > 0.0
+        return bool(self.time_steps > 1 or self.gamma > 0.0)
 
     def row_widths(self, spec: JointSpec, stage: int) -> dict[str, int]:
         """The width of each column of a row, which holds a whole trajectory, flat."""

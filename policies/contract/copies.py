@@ -180,7 +180,12 @@ def _agents(env: Any) -> tuple[AgentID, ...]:
 
 
 def _flat_boxes(env: Any, agent: AgentID) -> tuple[gym.spaces.Box, gym.spaces.Box]:
-    observation, action = env.get_observation_space(agent), env.get_action_space(agent)
+    try:
+        observation, action = env.get_observation_space(agent), env.get_action_space(agent)
+    except KeyError:
+        raise ValueError(
+            f"agent {agent!r} has no spaces, must be a key of observation_spaces and action_spaces"
+        ) from None
     for kind, space in (("observation", observation), ("action", action)):
         if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
             raise ValueError(f"agent {agent!r}: {kind} space is {space}, must be a flat Box")

@@ -23,7 +23,7 @@ from ray.rllib.utils.typing import ResultDict, StateDict
 from ray.tune.result import DONE
 
 from policies.contract.joint_spec import JointSpec
-from policies.controllers.controller import save_controllers
+from policies.controllers.files import save_controllers
 from policies.staged.config import StagedConfig
 from policies.staged.crew import Crew
 from policies.staged.export import controllers_of

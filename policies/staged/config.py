@@ -17,7 +17,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
-from policies.controllers.controller import Controller
+from policies.controllers.staged import Controller
 from policies.networks.actors import TeamActor
 from policies.staged.collector import Collector
 from policies.staged.constraints import charge_at, check_bounds

@@ -38,7 +38,7 @@ def log_rollout(metrics: Any, rollout: Rollout, spec: JointSpec) -> None:
         rollout: Collected while training.
         spec: Names the agents.
     """
-    sums = {
+    sums: dict[str, float] = {
         NUM_ENV_STEPS_SAMPLED: rollout.env_steps,
         NUM_EPISODES: len(rollout.returns),
         NUM_PROBES: rollout.probes,
@@ -53,7 +53,7 @@ def log_rollout(metrics: Any, rollout: Rollout, spec: JointSpec) -> None:
         metrics.log_value(name, value, reduce="lifetime_sum")
     metrics.log_value(EPISODE_RETURN_MEAN, float(np.mean(rollout.returns)), window=10)
     metrics.log_value(EPISODE_LEN_MEAN, float(np.mean(rollout.lengths)), window=10)
-    extremes = {
+    extremes: dict[str, tuple[float, str]] = {
         EPISODE_RETURN_MIN: (min(rollout.returns), "min"),
         EPISODE_RETURN_MAX: (max(rollout.returns), "max"),
         EPISODE_LEN_MIN: (min(rollout.lengths), "min"),

@@ -10,8 +10,9 @@ import pytest
 
 from rllib_grid import make_case
 from tuning import cli
+from tuning.commands.train import TrainArgs, Training, check
 from tuning.errors import CommandError
-from tuning.options.train_args import TrainArgs, check
+from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
 
 # The door itself
@@ -86,11 +87,11 @@ def parsed(monkeypatch):
 
 
 def test_defaults_and_values_reach_the_training(parsed, tmp_path):
-    assert parsed() == TrainArgs()
-    args = parsed("--episodes", 300, 200, "--critic-net", "paper", "--seed", 4, "--quiet")
-    assert args == TrainArgs(episodes=(300, 200), critic_net="paper", seed=4, quiet=True)
-    assert args.given == {"episodes", "critic_net", "seed", "quiet"}
-    assert parsed("--episodes", 50, "--stages", 3).episodes == (50, 50, 50)
+    assert parsed() == Training(recipe=Recipe().checked())
+    training = parsed("--episodes", 300, 200, "--critic-net", "paper", "--seed", 4, "--quiet")
+    recipe = Recipe(episodes=(300, 200), settings={"critic_net": "paper"}, seed=4)
+    assert training == Training(recipe=recipe.checked(), quiet=True)
+    assert parsed("--episodes", 50, "--stages", 3).recipe.episodes == (50, 50, 50)
     assert parsed("--out", tmp_path / "new").out == tmp_path / "new"
     assert not (tmp_path / "new").exists()  # the check writes nothing
 
@@ -128,15 +129,14 @@ def test_existing_out_is_refused_and_kept(refused, tmp_path):
 def begun(tmp_path):
     """A run folder of a training with three stages and seed 5."""
     run = create_run(tmp_path / "begun", "x")
-    args = check(TrainArgs(case="ieee13-twelve", stages=3, episodes=(40,), seed=5))
-    run.write_config(make_case("ieee13-twelve"), arguments=args.to_json())
+    recipe = Recipe(case="ieee13-twelve", stages=3, episodes=(40,), seed=5).checked()
+    run.write_config(make_case("ieee13-twelve"), arguments=recipe.to_json())
     return run.path
 
 
 def test_resume_takes_the_configuration_of_the_folder(parsed, begun):
-    wanted = TrainArgs(
-        case="ieee13-twelve", stages=3, episodes=(40, 40, 40), seed=5, resume=begun, quiet=True
-    )
+    recipe = Recipe(case="ieee13-twelve", stages=3, episodes=(40, 40, 40), seed=5)
+    wanted = Training(recipe=recipe, resume=begun, quiet=True)
     assert parsed("--resume", begun, "--quiet") == wanted
     same = ["--seed", 5, "--stages", 3, "--episodes", 40, "--out", begun, "--quiet"]
     assert parsed("--resume", begun, *same) == wanted

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from policies.staged.algorithm import MADDPG, MINIBATCHES_PER_CALL
+from policies.algorithms.maddpg import MADDPG
+from policies.staged.algorithm import MINIBATCHES_PER_CALL
 from rllib_grid import JointGridEnv, make_case
 from tuning.bench.speeds import (
     LANES,
@@ -93,7 +94,7 @@ def _processes(count: int) -> str:
 def _sample(algo: MADDPG) -> int:
     """Episodes of one step, `LANES` from each runner."""
     episodes = LANES * max(1, algo.config.num_env_runners)
-    return sum(len(rollout.returns) for rollout in algo._request(episodes, sigma=0.1))
+    return sum(len(rollout.returns) for rollout in algo.collect(episodes, sigma=0.1))
 
 
 def _update(algo: MADDPG) -> int:

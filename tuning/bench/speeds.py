@@ -20,11 +20,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from policies.staged.algorithm import MADDPG, MINIBATCHES_PER_CALL
-from policies.staged.learner import MADDPGLearner
-from policies.staged.update import UpdateRule
+from policies.algorithms.maddpg import MADDPG, MADDPGUpdate
+from policies.staged.algorithm import MINIBATCHES_PER_CALL
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
-from rllib_grid.envs.grid_env import GridEnv
+from rllib_grid.extras import extra_module
 from tuning.bench.plain_loop import PlainLoop
 from tuning.cluster.local_ray import local_ray
 from tuning.commands.bench import BenchArgs
@@ -35,7 +34,6 @@ from tuning.records.run_folder import create_run, versions, write_json
 
 ROUNDS = 5  # turns of each side of a comparison
 LANES = 4096  # feeders stepped at once
-ENVIRONMENT = GridEnv  # importing it registers "grid"
 
 Sides = dict[str, Callable[[], int]]
 Rates = dict[str, dict[str, float]]  # by what is measured, then by side
@@ -52,6 +50,7 @@ def run_bench(args: BenchArgs) -> None:
 
         run_scaling(args)
         return
+    extra_module("cvxpy", "bench")  # before anything is measured
     torch.set_num_threads(1)
     run = create_run(args.out, f"bench-{args.case}")
     turn = args.seconds / ROUNDS
@@ -131,7 +130,7 @@ def second_stage(args: TrainArgs, lanes: int) -> MADDPG:
     config = make_config(args).stages(updates_per_episode=1e-3, updates_per_iteration=1)
     config.stages(validation_episodes=100)
     algo: MADDPG = config.build_algo()
-    while algo.progress()["stage"] == 1 or algo.progress()["updates"] == 0:
+    while algo.counts.stage == 1 or algo.counts.updates == 0:
         algo.train()
     return algo
 
@@ -148,16 +147,15 @@ def _sampling(algo: MADDPG) -> Sides:
 
 def _learner(algo: MADDPG) -> Sides:
     """The same updates: through RLlib, by the bare step function, by a plain loop over agents."""
-    config, replay = algo.config, algo.replay
-    learner: MADDPGLearner = algo.learner_group._learner
-    team = copy.deepcopy(learner.team())
-    rule = UpdateRule(config.gamma, config.tau, config.actor_step == "joint")
+    config, replay = algo.config, algo.memory
+    learner = algo.learner_group._learner
+    team: MADDPGUpdate = copy.deepcopy(learner.stage_update())
     plain = PlainLoop(team, (config.actor_lr[-1], config.critic_lr[-1]), config.tau)
     rng = np.random.default_rng(0)
     size = config.minibatch_size
 
     def minibatches() -> list[dict[str, torch.Tensor]]:
-        rows = replay.sample(rng, MINIBATCHES_PER_CALL * size)
+        rows = replay.batches(rng, MINIBATCHES_PER_CALL, size)
         columns = {name: torch.from_numpy(column) for name, column in rows.items()}
         return [
             {name: column[i * size : (i + 1) * size] for name, column in columns.items()}
@@ -170,7 +168,7 @@ def _learner(algo: MADDPG) -> Sides:
 
     def bare() -> int:
         for batch in minibatches():
-            team.update(batch, rule)
+            team.step(batch)
         return MINIBATCHES_PER_CALL
 
     def loop() -> int:
@@ -218,7 +216,8 @@ def _decision(algo: MADDPG, args: BenchArgs) -> Sides:
     central = CvxpyDispatch(case)
 
     def decide() -> int:
-        controller.act(state, controller.act(state), v_pu)
+        prototype, _ = controller.take(1, state)
+        controller.take(2, state, prototype, v_pu)
         return 1
 
     def solve() -> int:

@@ -12,9 +12,10 @@ from typing import Any
 from tuning.campaigns.progress import GridProgress
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray
+from tuning.commands.train import Training
 from tuning.errors import CommandError
 from tuning.options.presets import make_config
-from tuning.options.train_args import TrainArgs
+from tuning.options.train_args import TrainArgs, as_recipe
 from tuning.options.train_args import check as check_train
 from tuning.records.cells import Cell, clear_debris, locked
 from tuning.records.run_folder import replacing
@@ -175,7 +176,14 @@ def train_cell(cell: Cell, plan: TrainArgs, command: list[str]) -> str | None:
     sys.argv = command
     try:
         with locked(cell.path, LOCK_WAIT_SECONDS):
-            run_training(plan)
+            run_training(
+                Training(
+                    recipe=as_recipe(plan),
+                    out=None if plan.resume else plan.out,
+                    resume=plan.resume,
+                    quiet=True,
+                )
+            )
     except CommandError as error:
         return str(error)
     except Exception:

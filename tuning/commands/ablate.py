@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from tuning.errors import CommandError
 from tuning.options.algorithms import AlgorithmName
-from tuning.options.arguments import Address, Arguments, Option, check_case
+from tuning.options.arguments import Address, Arguments, Option
+from tuning.options.cases import check_case
 from tuning.options.train_args import TrainArgs
 from tuning.options.train_args import check as check_train
 from tuning.records.cells import Cell, check_held, find_cells

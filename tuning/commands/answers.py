@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import Arguments, Option, check_case, check_meter_error
+from tuning.options.arguments import Arguments, Option, check_meter_error
+from tuning.options.cases import check_case
 from tuning.records.run_folder import load_run, replacing
 
 if TYPE_CHECKING:
@@ -77,13 +78,14 @@ def evaluate(args: EvaluateArgs) -> None:
         raise CommandError(f"--stage: {args.stage} is out of bounds, must be >= 1")
     if args.meter_error is not None:
         check_meter_error(args.meter_error)
-    case = run.case()
+    case = run.state_case("evaluate")
     if not run.controllers.is_dir():
         raise CommandError(f"{args.run} holds no controllers/ yet; finish its training first")
 
-    from policies.controllers.controller import load_controllers
+    from policies.controllers.files import load_controllers
     from rllib_grid import load_states
-    from tuning.judging.evaluation import judge, run_controllers
+    from tuning.judging.evaluation import judge
+    from tuning.judging.execution import run_controllers
     from tuning.judging.samples import reward_error
 
     controllers = load_controllers(run.controllers)

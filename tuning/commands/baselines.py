@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 from tuning.errors import CommandError
-from tuning.options.arguments import Arguments, CaseSettings, Option, check_case
+from tuning.options.arguments import Arguments, CaseSettings, Option
 from tuning.options.case_settings import read_case_settings
+from tuning.options.cases import check_case
 from tuning.records.run_folder import check_fresh, load_run
 
 RunFolderOption = Annotated[

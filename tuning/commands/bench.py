@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from tuning.errors import CommandError
-from tuning.options.arguments import Arguments, Option, check_case
+from tuning.options.arguments import Arguments, Option
+from tuning.options.cases import check_case
 from tuning.records.run_folder import check_fresh
 
 

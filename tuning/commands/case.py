@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tuning.errors import CommandError
-from tuning.options.arguments import Arguments, Option, check_case, flag
+from tuning.options.arguments import Arguments, Option, flag
+from tuning.options.cases import check_case
 
 # What a case has settled already, so that it goes with --from alone.
 _FOR_FILES = ("head", "v_base_kv", "demand_share", "demand_kw", "limit_share", "branch_limits")

@@ -9,8 +9,9 @@ from typing import Annotated, Any, cast
 
 from tuning.errors import CommandError, did_you_mean
 from tuning.options.algorithms import ALGORITHMS, AlgorithmName
-from tuning.options.arguments import Address, Arguments, CaseSettings, Option, check_case
+from tuning.options.arguments import Address, Arguments, CaseSettings, Option
 from tuning.options.case_settings import read_case_settings
+from tuning.options.cases import check_case
 from tuning.options.train_args import TrainArgs
 from tuning.options.train_args import check as check_train
 from tuning.records.cells import Cell, check_held, find_cells

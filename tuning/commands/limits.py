@@ -7,14 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from tuning.errors import CommandError
-from tuning.options.arguments import (
-    Arguments,
-    MeterError,
-    Option,
-    check_case,
-    check_meter_error,
-    flag,
-)
+from tuning.options.arguments import Arguments, MeterError, Option, check_meter_error, flag
+from tuning.options.cases import check_case
 from tuning.records.run_folder import check_fresh
 
 

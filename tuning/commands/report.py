@@ -49,7 +49,7 @@ def report(args: ReportArgs) -> None:
     elif folder.is_dir() and not (folder / "config.json").is_file():
         raise CommandError(f"{folder} is the folder of neither a run nor many")
     else:
-        from tuning.training.report import draw, print_report
+        from tuning.subjects.kinds import subject_of
 
         run = load_run(folder)
         if not run.report_file.is_file():
@@ -57,6 +57,7 @@ def report(args: ReportArgs) -> None:
                 f"{folder} holds no finished run: go on with train --resume {folder}"
             )
         content = run.report()
-        files = draw(content, run.path)
-        print_report(content)
+        subject = subject_of(run.case())
+        files = subject.draw_report(content, run.path)
+        subject.show_report(content)
     print(f"{folder}: {', '.join(path.name for path in files)}")

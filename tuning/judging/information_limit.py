@@ -26,8 +26,8 @@ from safetensors.torch import save as save_weights
 from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
-from policies.networks.team import TeamActor
-from policies.staged.stages import cosine_decay
+from policies.networks.actors import TeamActor
+from policies.staged.schedule import cosine_decay
 from rllib_grid import Case
 from tuning.errors import CommandError
 from tuning.judging.evaluation import Judge, Judgement, test_states

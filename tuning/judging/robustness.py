@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from policies.controllers.controller import Controller, load_controllers
+from policies.controllers.agent import AgentController
+from policies.controllers.files import load_controllers
 from tuning.commands.robustness import RobustnessArgs
 from tuning.drawing.pictures import in_per_cent, save_picture
 from tuning.drawing.sheets import Sheet, number, print_sheets
@@ -93,7 +94,7 @@ def common_case(runs: Sequence[Path]) -> Case:
     Raises:
         CommandError: Their test states or optima would differ.
     """
-    cases = [load_run(path).case() for path in runs]
+    cases = [load_run(path).state_case("robustness") for path in runs]
     kept = [_judged_on(case) for case in cases]
     for path, own in zip(runs, kept, strict=True):
         for name, value in own.items():
@@ -105,7 +106,7 @@ def common_case(runs: Sequence[Path]) -> Case:
 
 
 def put_through(
-    judge: Judge, controllers: Mapping[str, Controller], tried: Sequence[Disturbance]
+    judge: Judge, controllers: Mapping[str, AgentController], tried: Sequence[Disturbance]
 ) -> list[list[Judgement]]:
     """Judge controllers under one disturbance after another, on the same states and streams.
 
@@ -187,7 +188,7 @@ def _judged_on(case: Case) -> dict[str, Any]:
 def _described(path: Path) -> dict[str, Any]:
     """Return what a run is, with the conditions that it was trained under."""
     config = load_run(path).config()
-    case = load_run(path).case()
+    case = load_run(path).state_case("robustness")
     trained = {name: getattr(case, name) for name in IDEAL if getattr(case, name)}
     return {
         "path": path,

@@ -26,11 +26,13 @@ class Option:
         help: One sentence, with the unit; the default is added unless the sentence names it.
         metavar: Placeholder for the value; by type if None.
         positional: Whether it is a required argument without a flag.
+        choices: The values that there are; any if empty.
     """
 
     help: str
     metavar: str | None = None
     positional: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,31 +73,16 @@ def flag(name: str) -> str:
     return "--" + name.rstrip("_").replace("_", "-")
 
 
-def check_case(name: str) -> None:
-    """Refuse a ``--case`` that is neither a preset, nor a synthetic case, nor a file of a case.
+def fits(value: Any, hint: Any, choices: Sequence[str] = ()) -> bool:
+    """Whether a value read from JSON is one that an option of this type could have.
 
-    Raises:
-        CommandError: With the nearest name and all others, or what is wrong with sizes or file.
+    Args:
+        value: Read.
+        hint: The type.
+        choices: What there is to choose from; anything of the type if empty.
     """
-    from rllib_grid import GridError, case_names
-    from rllib_grid.cases.case_file import is_case_file, load_case
-    from rllib_grid.cases.synthetic import PATTERN, parse_name
-
-    try:
-        if is_case_file(name):
-            load_case(name)
-            return
-        synthetic = parse_name(name) is not None
-    except GridError as error:
-        raise CommandError(f"--case: {error}") from error
-    if not synthetic and name not in case_names():
-        hint = did_you_mean(name, case_names())
-        known = ", ".join((*case_names(), PATTERN, "a .json file"))
-        raise CommandError(f"--case: {name} is unknown{hint} (known: {known})")
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value read from JSON is one that an option of this type could have."""
+    if choices and value is not None:
+        return value in choices
     if typing.get_origin(hint) in (Union, types.UnionType):
         return any(fits(value, arm) for arm in typing.get_args(hint))
     if typing.get_origin(hint) is Literal:
@@ -118,6 +105,8 @@ Address = Annotated[
         metavar="ADDRESS",
     ),
 ]
+
+Dashboard = Annotated[bool, Option("start Ray's dashboard and say where it is; takes some seconds")]
 
 MeterError = Annotated[
     float,
@@ -144,6 +133,21 @@ def check_meter_error(meter_error_pu: float) -> None:
         raise CommandError(f"--meter-error: {meter_error_pu} is out of bounds, must be >= 0")
 
 
+def check_at_least(name: str, value: int, bound: int) -> None:
+    """Refuse the value of an option that is below its bound.
+
+    Args:
+        name: Of the option's field.
+        value: Given.
+        bound: The least that it may be.
+
+    Raises:
+        CommandError: It is less.
+    """
+    if value < bound:
+        raise CommandError(f"{flag(name)}: {value} is out of bounds, must be >= {bound}")
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises `CommandError` where argparse prints usage and exits."""
 
@@ -167,6 +171,9 @@ def add_options(parser: argparse.ArgumentParser, cls: type[Arguments]) -> None:
     flags = []
     for field, hint, option in options(cls):
         keywords = _value_keywords(hint)
+        if option.choices:
+            del keywords["metavar"]
+            keywords["choices"] = option.choices
         if option.metavar is not None:
             keywords["metavar"] = option.metavar
         keywords["default"] = argparse.SUPPRESS

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuning.errors import CommandError
+from tuning.options.cases import is_day_case
 from tuning.options.settings import named_words
 
-if TYPE_CHECKING:
-    from tuning.options.train_args import TrainArgs
-
-_NOT_SCALAR = ("name", "feeder", "groups", "demand")
-_METER_ERROR = "meter_error_pu"  # an option of its own, --meter-error
+METER_ERROR = "meter_error_pu"  # an option of its own, --meter-error
+_NOT_SCALAR = ("name", "feeder", "groups", "demand", "profiles", "heat", "soc_start")
 
 
 def read_case_settings(case: str, words: Sequence[str]) -> dict[str, Any]:
@@ -30,18 +27,27 @@ def read_case_settings(case: str, words: Sequence[str]) -> dict[str, Any]:
     Raises:
         CommandError: A word without ``=``, an unknown field, or a value that the case refuses.
     """
-    from rllib_grid import Case, GridError, make_case
-
-    names = [f.name for f in dataclasses.fields(Case) if f.name not in _NOT_SCALAR]
     found = {}
-    for name, text in named_words("--case-settings", words, names):
+    for name, text in named_words("--case-settings", words, _names(case)):
         found[name] = _value(text)
-    if found:
-        try:
-            make_case(case, **found)
-        except GridError as error:
-            raise CommandError(f"--case-settings: {error}") from error
-    return {name: found[name] for name in names if name in found}
+    return check_case_settings(case, found)
+
+
+def check_case_settings(case: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes to a case in the order of its fields.
+
+    Raises:
+        CommandError: An unknown field, or a value that the case refuses.
+    """
+    from rllib_grid import GridError, make_case, make_day_case
+
+    make = make_day_case if is_day_case(case) else make_case
+    try:
+        if settings:
+            make(case, **settings)
+    except GridError as error:
+        raise CommandError(f"--case-settings: {error}") from error
+    return {name: settings[name] for name in _names(case) if name in settings}
 
 
 def write_case_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -49,44 +55,12 @@ def write_case_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{name}={value}" for name, value in settings.items())
 
 
-def with_case_settings(args: TrainArgs) -> TrainArgs:
-    """Check the changes to the case and bring them into one form; an error of meters goes to its
-    own option.
+def _names(case: str) -> list[str]:
+    """Fields of a case that one number or word can be for."""
+    from rllib_grid import Case, DayCase
 
-    Raises:
-        CommandError: Changes that are refused, or conflict with ``--meter-error`` or the stages.
-    """
-    settings = read_case_settings(args.case, args.case_settings or ())
-    if _METER_ERROR in settings:
-        error = float(settings.pop(_METER_ERROR))
-        if "meter_error" in args.explicit() and args.meter_error != error:
-            raise CommandError(
-                f"--meter-error {args.meter_error} conflicts with --case-settings "
-                f"{_METER_ERROR}={error}"
-            )
-        args = dataclasses.replace(args, meter_error=error, given=args.given | {"meter_error"})
-    args = dataclasses.replace(args, case_settings=write_case_settings(settings) or None)
-    _check_time(args, settings)
-    return args
-
-
-def case_changes(args: TrainArgs) -> dict[str, Any]:
-    """Return all fields in which the case of a training differs from the one it names."""
-    settings = read_case_settings(args.case, args.case_settings or ())
-    return {_METER_ERROR: args.meter_error, **settings}
-
-
-def _check_time(args: TrainArgs, settings: Mapping[str, Any]) -> None:
-    """Refuse probes that leave no time for the action, before anything is trained."""
-    algorithm = args.named()
-    actions = args.stages + algorithm.rounds - 1 + algorithm.recurrent
-    share = float(settings.get("probe_share", 0.0))
-    if not math.isclose((actions - 1) * share, 1.0) and (actions - 1) * share < 1.0:
-        return
-    raise CommandError(
-        f"--case-settings: {actions - 1} probes of probe_share={share:g} leave no time for the "
-        "action: lower it, or train fewer stages"
-    )
+    fields = dataclasses.fields(DayCase if is_day_case(case) else Case)
+    return [field.name for field in fields if field.name not in _NOT_SCALAR]
 
 
 def _value(text: str) -> Any:

@@ -16,14 +16,16 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from policies.algorithms.registry import ALGORITHMS
+from policies.staged.setting import Setting
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.algorithms import ALGORITHMS
-from tuning.options.arguments import check_case
-from tuning.options.settings import SETTINGS, Setting
+from tuning.options.cases import check_case
+from tuning.options.settings import free_settings, read_value
 
 OR = "/"
 TO = ".."
 STRUCTURE = ("case", "algorithm", "stages")  # searched too, though no settings
+SETTINGS = free_settings()
 RATES_AND_NOISE = ("actor_lr", "critic_lr", "tau", "sigma")  # what may change during a training
 
 DEFAULT_SPACE = (
@@ -215,8 +217,8 @@ def _dimensions(name: str, text: str) -> tuple[Dimension, ...]:
         if len(set(values)) < len(values):
             raise CommandError(f"--search: {name}={text} names a value twice")
         return (Choice(name, name, values),)
-    setting = SETTINGS.get(name, Setting(str))
-    if OR in text or setting.kind not in (int, float):
+    setting = SETTINGS.get(name)
+    if OR in text or setting is None or setting.kind not in (int, float):
         raise CommandError(f"--search: {name}={text}: a range is of numbers and not in a list")
     parts = text.split(",")
     if len(parts) > setting.several:
@@ -251,7 +253,7 @@ def _check_value(name: str, text: str) -> Any:
     """
     try:
         if name in SETTINGS:
-            return SETTINGS[name].read(name, text)
+            return read_value(name, text)
         if name == "case":
             check_case(text)
         elif name == "algorithm" and text not in ALGORITHMS:

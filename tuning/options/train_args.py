@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from policies.algorithms.registry import ALGORITHMS as REGISTRY
 from tuning.errors import CommandError, did_you_mean
 from tuning.options.algorithms import ALGORITHMS, Algorithm, AlgorithmName, staged
 from tuning.options.arguments import (
@@ -19,14 +20,16 @@ from tuning.options.arguments import (
     CaseSettings,
     MeterError,
     Option,
-    check_case,
     check_meter_error,
     fits,
     flag,
     options,
 )
-from tuning.options.case_settings import with_case_settings
-from tuning.options.settings import OPTIONS_TOO, RECURRENT_ONLY, read_settings, write_settings
+from tuning.options.case_settings import METER_ERROR as _METER_ERROR
+from tuning.options.case_settings import read_case_settings, write_case_settings
+from tuning.options.cases import check_case
+from tuning.options.recipe import Recipe
+from tuning.options.settings import read_settings, write_settings
 from tuning.records.checkpoints import parse_interval
 from tuning.records.run_folder import check_fresh, load_run, read_json
 
@@ -202,9 +205,10 @@ def _named(args: TrainArgs) -> TrainArgs:
 def _with_settings(args: TrainArgs) -> TrainArgs:
     """Check the settings and bring them into one form: none at all is None, and those that are
     options too stand in their options' place."""
-    settings = read_settings(args.settings or ())
+    family = "maddpg" if args.algorithm is None else REGISTRY[args.algorithm].family
+    settings = read_settings(args.settings or (), family)
     options_too: dict[str, Any] = {}
-    for name in OPTIONS_TOO:
+    for name in ("critic", "critic_net", "updates_per_episode"):
         if name in settings:
             options_too[name] = settings.pop(name)
             if name in args.explicit() and getattr(args, name) != options_too[name]:
@@ -212,10 +216,6 @@ def _with_settings(args: TrainArgs) -> TrainArgs:
                     f"{flag(name)} {getattr(args, name)} conflicts with --settings "
                     f"{name}={options_too[name]}"
                 )
-    recurrent = args.algorithm is not None and ALGORITHMS[args.algorithm].recurrent
-    for name in RECURRENT_ONLY:
-        if name in settings and not recurrent:
-            raise CommandError(f"--settings: {name} is a setting of ma-rdpg alone")
     given = args.given | options_too.keys()
     words = write_settings(settings) or None
     return dataclasses.replace(args, **options_too, settings=words, given=given)
@@ -353,3 +353,54 @@ def _shown(value: Any) -> str:
 def _configuration_names() -> list[str]:
     names = [field.name for field, _, _ in options(TrainArgs)]
     return [name for name in names if name not in _NOT_CONFIGURATION]
+
+
+def with_case_settings(args: TrainArgs) -> TrainArgs:
+    """Check the changes to the case and bring them into one form; an error of meters goes to its
+    own option.
+
+    Raises:
+        CommandError: Changes that are refused, or conflict with ``--meter-error`` or the stages.
+    """
+    settings = read_case_settings(args.case, args.case_settings or ())
+    if _METER_ERROR in settings:
+        error = float(settings.pop(_METER_ERROR))
+        if "meter_error" in args.explicit() and args.meter_error != error:
+            raise CommandError(
+                f"--meter-error {args.meter_error} conflicts with --case-settings "
+                f"{_METER_ERROR}={error}"
+            )
+        args = dataclasses.replace(args, meter_error=error, given=args.given | {"meter_error"})
+    args = dataclasses.replace(args, case_settings=write_case_settings(settings) or None)
+    _check_time(args, settings)
+    return args
+
+
+def case_changes(args: TrainArgs) -> dict[str, Any]:
+    """Return all fields in which the case of a training differs from the one it names."""
+    settings = read_case_settings(args.case, args.case_settings or ())
+    return {_METER_ERROR: args.meter_error, **settings}
+
+
+def _check_time(args: TrainArgs, settings: Mapping[str, Any]) -> None:
+    """Refuse probes that leave no time for the action, before anything is trained."""
+    algorithm = args.named()
+    actions = args.stages + algorithm.rounds - 1 + algorithm.recurrent
+    share = float(settings.get("probe_share", 0.0))
+    if not math.isclose((actions - 1) * share, 1.0) and (actions - 1) * share < 1.0:
+        return
+    raise CommandError(
+        f"--case-settings: {actions - 1} probes of probe_share={share:g} leave no time for the "
+        "action: lower it, or train fewer stages"
+    )
+
+
+def as_recipe(args: TrainArgs) -> Recipe:
+    """The recipe of checked arguments."""
+    values = args.to_json()
+    words = list(values.pop("settings") or ())
+    for name in ("critic", "critic_net", "updates_per_episode"):
+        value = values.pop(name)
+        if value is not None and (name != "critic" or args.algorithm is None):
+            words.append(f"{name}={value}")
+    return Recipe.from_json({**values, "settings": words}).checked()

@@ -12,6 +12,7 @@ import math
 import os
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from tuning.errors import CommandError
 from tuning.records.run_folder import RunFolder, read_json, write_json, writing
 
 if TYPE_CHECKING:
-    from policies.staged.algorithm import MADDPG
+    from policies.staged.algorithm import StagedAlgorithm
 
 COMPLETE = "complete.json"
 
@@ -37,6 +38,27 @@ class Interval:
         if self.seconds is not None:
             return seconds >= self.seconds
         return self.episodes is not None and episodes >= self.episodes
+
+
+class CheckpointRule:
+    """Says when the next checkpoint of a training is due.
+
+    Args:
+        every: How far apart they are.
+        episodes: That the training has had when it begins or goes on.
+    """
+
+    def __init__(self, every: Interval, episodes: int = 0) -> None:
+        self._every = every
+        self.saved(episodes)
+
+    def due(self, episodes: int) -> bool:
+        """Whether a checkpoint is due after so many episodes in all."""
+        return self._every.passed(time.monotonic() - self._saved_at, episodes - self._episodes)
+
+    def saved(self, episodes: int) -> None:
+        """Count anew from here: one was written after so many episodes in all."""
+        self._saved_at, self._episodes = time.monotonic(), episodes
 
 
 def parse_interval(text: str) -> Interval:
@@ -60,7 +82,7 @@ def parse_interval(text: str) -> Interval:
     )
 
 
-def save_checkpoint(algo: MADDPG, run: RunFolder, keep: int = 1) -> None:
+def save_checkpoint(algo: StagedAlgorithm, run: RunFolder, keep: int = 1) -> None:
     """Write a checkpoint beside the last one and let it take its place.
 
     Args:

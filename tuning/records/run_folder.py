@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from tuning.errors import CommandError
 
 if TYPE_CHECKING:
-    from rllib_grid import Case
+    from rllib_grid import Case, DayCase
 
 RUNS = Path("runs")
 CHECKSUM = "sha256"
@@ -93,7 +93,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
     NaN and infinity become null; numpy arrays and numbers are accepted.
     """
-    text = json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
     text = re.sub(r"\[\n[^][{}\"]*\]", lambda match: " ".join(match[0].split()), text)
     with replacing(path) as file:
         file.write(text.encode())
@@ -180,17 +180,45 @@ class RunFolder:
             )
         return content
 
-    def case(self) -> Case:
-        """Return the case that the run was trained on, from ``config.json``."""
-        from rllib_grid import Case
+    def case(self) -> Case | DayCase:
+        """Return the case that the run was trained on, from ``config.json``.
 
-        content = self.config().get("case")
+        Raises:
+            CommandError: There is none, or one that cannot be read.
+        """
+        from rllib_grid import Case, DayCase
+
+        config = self.config()
+        content = config.get("case")
+        if "day_case" in config:
+            name = config.get("day_case_name", "NAME")
+            raise CommandError(
+                f"{self.path} holds days of an earlier version: train anew with train --case {name}"
+            )
         if not isinstance(content, dict):
             raise CommandError(f"{self.config_file}: holds no case")
         try:
-            return Case.from_dict(content)
+            return (DayCase if "profiles" in content else Case).from_dict(content)
         except (KeyError, TypeError) as error:
             raise CommandError(f"{self.config_file}: its case cannot be read: {error!r}") from error
+
+    def state_case(self, command: str) -> Case:
+        """Return the case of a run on states.
+
+        Args:
+            command: That takes no other, for the error.
+
+        Raises:
+            CommandError: The run is one on days.
+        """
+        from rllib_grid import Case
+
+        case = self.case()
+        if not isinstance(case, Case):
+            raise CommandError(
+                f"{self.path} is a run on days, of which {command} has nothing to say"
+            )
+        return case
 
     def progress(self) -> list[dict[str, str]]:
         """Return the rows of ``progress.csv``, as text; none if there is no such file."""
@@ -199,7 +227,7 @@ class RunFolder:
         with self.progress_file.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
-    def write_config(self, case: Case, **entries: Any) -> None:
+    def write_config(self, case: Case | DayCase, **entries: Any) -> None:
         """Write ``config.json``: the whole case, ``entries``, versions and git commit."""
         content = {"case_name": case.name, **entries, "case": case.to_dict()}
         content |= {"versions": versions(), "git_commit": git_commit(), "command": sys.argv}
@@ -207,7 +235,7 @@ class RunFolder:
 
     def write_report(self, report: Mapping[str, Any]) -> None:
         """Write ``report.json``, with a checksum of all the rest."""
-        content = _plain(report)
+        content = plain(report)
         write_json(self.report_file, {**content, CHECKSUM: _checksum(content)})
 
     def write_progress(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -303,16 +331,16 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """Return ``value`` in JSON's own types."""
+def plain(value: Any) -> Any:
+    """Return a value in JSON's own types: NaN and infinity as null, arrays as lists."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):  # a numpy array or number
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

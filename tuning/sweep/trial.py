@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any, ClassVar
 
 from ray.tune import PlacementGroupFactory, Trainable
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
-from policies.staged.config import MADDPGConfig
-from rllib_grid import make_case
+from policies.staged.config import StagedConfig
 from tuning.cluster.local_ray import quiet_rllib
 from tuning.commands.sweep import SweepArgs, training
-from tuning.options.presets import make_config
-from tuning.records.checkpoints import parse_interval
+from tuning.options.train_args import as_recipe
+from tuning.records.checkpoints import CheckpointRule, parse_interval
+from tuning.subjects.kinds import subject_of
+from tuning.training.loop import iterate, validate_with
 from tuning.training.metrics import TrainingMetrics
-from tuning.training.train import progress_row, validation_judge
+from tuning.training.presets import make_config
 
 METRIC = "validation_per"
 SHARE = "share"  # of the training's updates that is done, in per cent
@@ -47,43 +47,44 @@ class SweepTrial(Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any]) -> None:
         """Build the algorithm that the configuration asks for."""
         quiet_rllib()
-        args = training(self.sweep, config)
-        case = make_case(args.case, meter_error_pu=args.meter_error)
-        self.algo = make_config(args).build_algo()
-        self.judge = validation_judge(self.algo, case)
+        recipe = as_recipe(training(self.sweep, config))
+        subject = subject_of(recipe.make_case())
+        self.algo = make_config(recipe, subject).build_algo()
+        self.validate = validate_with(subject, self.algo)
         self.metrics = TrainingMetrics(
+            subject.metrics,
             run=str(self.sweep.out),
-            case=case.name,
-            algorithm=args.named().title,
-            seed=args.seed,
+            case=subject.case.name,
+            algorithm=recipe.named().title,
+            seed=recipe.seed,
             trial=self.trial_id,
         )
-        self.every = parse_interval(self.sweep.checkpoint_every)
-        self.saved_at, self.saved_episodes, self.episodes = time.monotonic(), 0, 0
+        self.rule = CheckpointRule(parse_interval(self.sweep.checkpoint_every))
+        self.episodes = 0
 
     def step(self) -> dict[str, Any]:
         """One iteration of the training; its line of ``progress.csv``."""
-        row = progress_row(self.algo.train(), self.judge, self.algo)
-        self.metrics.update(row)
-        self.episodes = row["episodes_total"]
-        passed = time.monotonic() - self.saved_at, self.episodes - self.saved_episodes
-        due = self.every.passed(*passed)
+        row = iterate(self.algo, self.validate)
+        columns = row.columns()
+        self.metrics.update(columns)
+        self.episodes = row.episodes_total
+        due = self.rule.due(self.episodes)
         updates = _planned(self.algo.config)
-        done = sum(updates[: row["stage"] - 1]) + row["updates"]
+        done = sum(updates[: row.stage - 1]) + row.updates
         figures = {"updates_total": done, SHARE: TRAINED * done / max(1, sum(updates))}
-        return {**row, **figures, DONE: self.algo.finished, SHOULD_CHECKPOINT: due}
+        return {**columns, **figures, DONE: self.algo.finished, SHOULD_CHECKPOINT: due}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write all that the training is."""
         self.algo.save_to_path(checkpoint_dir)
-        self.saved_at, self.saved_episodes = time.monotonic(), self.episodes
+        self.rule.saved(self.episodes)
 
     def load_checkpoint(self, checkpoint: str) -> None:
         """Go on with what was written, under this trial's own rates and noise."""
         self.algo.restore_from_path(checkpoint)
-        progress = self.algo.progress()
-        stages = [*progress["ended"], *([] if self.algo.finished else [progress])]
-        self.episodes = self.saved_episodes = sum(stage["episodes"] for stage in stages)
+        stages = [*self.algo.ended, *([] if self.algo.finished else [self.algo.counts])]
+        self.episodes = sum(counts.episodes for counts in stages)
+        self.rule.saved(self.episodes)
 
     def cleanup(self) -> None:
         """End the algorithm."""
@@ -102,12 +103,12 @@ def make_trainable(sweep: SweepArgs, memory_bytes: int) -> type[SweepTrial]:
     return type(SweepTrial.__name__, (SweepTrial,), attributes)
 
 
-def iterations(config: MADDPGConfig) -> int:
+def iterations(config: StagedConfig) -> int:
     """Return how many iterations a training has."""
     counts = _planned(config)
     return sum(max(1, math.ceil(count / config.updates_per_iteration)) for count in counts)
 
 
-def _planned(config: MADDPGConfig) -> list[int]:
+def _planned(config: StagedConfig) -> list[int]:
     """Updates of each stage."""
     return [config.plan(stage).updates for stage in range(1, config.num_stages + 1)]

@@ -4,50 +4,16 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from tuning.subjects.subject import Metric
 
 PREFIX = "ray_"  # Ray puts it in front of every name
 TAGS = ("run", "case", "algorithm", "seed", "stage", "trial")
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One number of a training, as a Prometheus gauge.
-
-    Attributes:
-        name: Without Ray's prefix, the unit last; shares of 1 are ``ratio``.
-        column: Of ``progress.csv``.
-        meaning: One sentence with the unit.
-    """
-
-    name: str
-    column: str
-    meaning: str
-
-
-METRICS = (
-    Metric(
-        "grid_validation_per_ratio",
-        "validation_per",
-        "Mean PER on the validation states; 0.01 is 1 %.",
-    ),
-    Metric(
-        "grid_validation_return_kw",
-        "validation_return",
-        "Mean return on the validation states in kW: minus cost and voltage penalty.",
-    ),
-    Metric(
-        "grid_validation_regret_kw",
-        "validation_regret_kw",
-        "Mean of cost minus optimal cost on the validation states, in kW.",
-    ),
-    Metric(
-        "grid_validation_voltage_violation_ratio",
-        "validation_violation_rate",
-        "Share of validation states with a bus more than 1e-5 p.u. out of bounds.",
-    ),
+METRICS = (  # beside those of the subject
     Metric("grid_episodes", "episodes", "Episodes of the stage so far, warm-up included."),
     Metric("grid_updates", "updates", "Gradient updates of the stage so far."),
     Metric(
@@ -83,6 +49,7 @@ class TrainingMetrics:
     warning, never the training.
 
     Args:
+        validation: What the subject publishes of its validation.
         run: Folder of the run, as the commands name it.
         case: Name of the case.
         algorithm: Title of the algorithm, as in ``report.json``.
@@ -90,7 +57,17 @@ class TrainingMetrics:
         trial: Id of the Tune trial; empty outside of Tune.
     """
 
-    def __init__(self, *, run: str, case: str, algorithm: str, seed: int, trial: str = "") -> None:
+    def __init__(
+        self,
+        validation: Sequence[Metric],
+        *,
+        run: str,
+        case: str,
+        algorithm: str,
+        seed: int,
+        trial: str = "",
+    ) -> None:
+        self._metrics = (*validation, *METRICS)
         self._tags = {
             "run": run,
             "case": case,
@@ -107,7 +84,7 @@ class TrainingMetrics:
             return
         try:
             if self._gauges is None:
-                self._gauges = _gauges()
+                self._gauges = _gauges(self._metrics)
             tags = {**self._tags, "stage": str(row["stage"])}
             for column, gauge in self._gauges.items():
                 gauge.set(float(row[column]), tags)
@@ -116,11 +93,11 @@ class TrainingMetrics:
             logging.getLogger(__name__).warning("metrics are published no more: %r", error)
 
 
-def _gauges() -> dict[str, Any]:
+def _gauges(metrics: Sequence[Metric]) -> dict[str, Any]:
     """A gauge of Ray per column."""
     from ray.util.metrics import Gauge
 
-    return {metric.column: Gauge(metric.name, metric.meaning, TAGS) for metric in METRICS}
+    return {metric.column: Gauge(metric.name, metric.meaning, TAGS) for metric in metrics}
 
 
 def tune_trial() -> str:

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from policies.staged.config import MADDPGConfig
+from policies.staged.config import StagedConfig
 
 LINE_SECONDS = 10.0
 
 
 class TrainingProgress:
-    """Shows stage, episodes, validation PER, speed and time left.
+    """Shows stage, episodes, validation, speed and time left.
 
     On a terminal one bar over all updates moves; elsewhere a line is printed now and then.
 
     Args:
         config: Of the training; gives the work of each stage.
+        in_words: What a row of progress.csv says of the validation.
         quiet: Show nothing.
     """
 
-    def __init__(self, config: MADDPGConfig, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        config: StagedConfig,
+        in_words: Callable[[Mapping[str, Any]], str],
+        *,
+        quiet: bool = False,
+    ) -> None:
+        self._in_words = in_words
         self._console = Console(highlight=False, quiet=quiet)
         self._plans = [config.plan(stage) for stage in range(1, config.num_stages + 1)]
         self._total = sum(plan.updates for plan in self._plans)
@@ -54,7 +63,7 @@ class TrainingProgress:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def update(self, row: dict[str, Any]) -> None:
+    def update(self, row: Mapping[str, Any]) -> None:
         """Show a row of progress.csv."""
         stage = row["stage"]
         done = sum(plan.updates for plan in self._plans[: stage - 1]) + row["updates"]
@@ -62,7 +71,7 @@ class TrainingProgress:
         text = (
             f"stage {stage}/{len(self._plans)}  "
             f"episodes {row['episodes']:,}/{plan.episodes:,}  "
-            f"validation PER {100 * row['validation_per']:.2f} %  "
+            f"{self._in_words(row)}  "
             f"{row['env_steps_per_s']:,.0f} steps/s  {row['updates_per_s']:,.0f} updates/s"
         )
         if self._console.is_terminal:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
 from rllib_grid import AcDispatch, OptimalDispatch, make_case
 from rllib_grid.physics.ac import solve
+from tuning.commands.train import TrainArgs, check
 from tuning.judging import ac_check as room
 from tuning.judging import evaluation
 from tuning.judging.ac_check import ac_check, model_errors
 from tuning.judging.evaluation import Judge
 from tuning.judging.execution import run_controllers
-from tuning.options.presets import make_config
-from tuning.options.train_args import TrainArgs, check
 from tuning.training import report
+from tuning.training.presets import make_config
 
 CASE = make_case("ieee13-volt")
 STATES = evaluation.test_states(CASE, 60)
 
 
-class Droop:
+class Droop(StandIn):
     """A controller that answers the voltages it is shown, and keeps them."""
 
     rounds, num_stages = 1, 2
@@ -111,10 +112,10 @@ def test_large_feeders_are_checked_on_fewer_states(checked, monkeypatch):
 
 
 def test_physics_is_an_option_of_train():
-    args = check(TrainArgs(physics="ac", case_settings=("drift_kw=1",)))
-    assert args.case_settings == ("physics=ac", "drift_kw=1")
-    assert make_config(args).env_config["physics"] == "ac"
-    assert check(TrainArgs()).case_settings is None
+    recipe = check(TrainArgs(physics="ac", case_settings=("drift_kw=1",))).recipe
+    assert recipe.case_settings == {"physics": "ac", "drift_kw": 1}
+    assert make_config(recipe).env_config["physics"] == "ac"
+    assert check(TrainArgs()).recipe.case_settings == {}
 
 
 def test_training_refuses_what_it_could_not_judge(door, tmp_path):

@@ -10,12 +10,13 @@ import pytest
 from rllib_grid import make_case
 from tuning.commands.compare import CompareArgs, training
 from tuning.commands.compare import check as check_compare
+from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError
-from tuning.options.case_settings import case_changes, read_case_settings, write_case_settings
-from tuning.options.presets import make_config
-from tuning.options.train_args import TrainArgs, check
+from tuning.options.case_settings import read_case_settings, write_case_settings
+from tuning.options.recipe import Recipe
 from tuning.records.cells import Cell, check_held
 from tuning.records.run_folder import create_run
+from tuning.training.presets import make_config
 
 
 def test_numbers_and_words():
@@ -44,20 +45,20 @@ def test_bad_words(word, message):
 
 
 def test_they_reach_the_environment_and_config_json():
-    args = check(TrainArgs(case_settings=("probe_loss=0.1", "meter_error_pu=3e-4")))
-    assert args.meter_error == 3e-4
-    assert args.case_settings == ("probe_loss=0.1",)
+    recipe = check(TrainArgs(case_settings=("probe_loss=0.1", "meter_error_pu=3e-4"))).recipe
+    assert recipe.meter_error == 3e-4
+    assert recipe.case_settings == {"probe_loss": 0.1}
     changes = {"meter_error_pu": 3e-4, "probe_loss": 0.1}
-    assert case_changes(args) == changes
-    assert make_config(args).env_config == {"case": "ieee13", **changes}
-    stored = json.loads(json.dumps(args.to_json()))
+    assert recipe.case_changes() == changes
+    assert make_config(recipe).env_config == {"case": "ieee13", **changes}
+    stored = json.loads(json.dumps(recipe.to_json()))
     assert stored["case_settings"] == ["probe_loss=0.1"]
-    assert check(args) == args
+    assert Recipe.from_json(stored).checked() == recipe.checked() == recipe
 
 
 def test_an_error_of_meters_is_named_once():
     same = TrainArgs(meter_error=3e-4, case_settings=("meter_error_pu=3e-4",))
-    assert check(same).meter_error == 3e-4
+    assert check(same).recipe.meter_error == 3e-4
     other = dataclasses.replace(same, meter_error=1e-4)
     with pytest.raises(CommandError, match=r"--meter-error 0\.0001 conflicts with"):
         check(other)
@@ -76,10 +77,10 @@ def test_probes_leave_time_for_the_action(more, probes):
 
 def test_runs_from_before_go_on(tmp_path):
     run = create_run(tmp_path / "old", "x")
-    arguments = check(TrainArgs()).to_json()
+    arguments = check(TrainArgs()).recipe.to_json()
     del arguments["case_settings"]
     run.write_config(make_case("ieee13"), arguments=arguments)
-    assert check(TrainArgs(resume=run.path)).case_settings is None
+    assert check(TrainArgs(resume=run.path)).recipe.case_settings == {}
     with pytest.raises(CommandError, match=r"--case-settings drift_kw=3 conflicts with None"):
         check(TrainArgs(resume=run.path, case_settings=("drift_kw=3",)))
     with pytest.raises(CommandError, match=r"--meter-error 0\.001 conflicts with 0\.0"):

@@ -8,34 +8,42 @@ import json
 import pytest
 
 from policies.algorithms.ma_rdpg import MARDPGConfig
-from policies.staged.config import MADDPGConfig
+from policies.algorithms.registry import FAMILIES
+from policies.algorithms.settings import settings_of
+from policies.staged.setting import Setting
+from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError
-from tuning.options.presets import make_config
-from tuning.options.settings import RECURRENT_ONLY, SETTINGS, Setting, read_settings, write_settings
-from tuning.options.train_args import TrainArgs, check
+from tuning.options.recipe import Recipe
+from tuning.options.settings import free_settings, read_settings, write_settings
+from tuning.training.presets import make_config
 
 
-def example(name: str, setting: Setting) -> str:
+def example(config, name: str, setting: Setting) -> str:
     """A value that is no default."""
     if setting.kind is str:
-        default = getattr(MADDPGConfig(), name)
+        default = getattr(config, name)
         return next(choice for choice in setting.choices if choice != default)
     if setting.kind is bool:
-        return "false" if getattr(MADDPGConfig(), name) else "true"
+        return "false" if getattr(config, name) else "true"
     return "0.125" if setting.kind is float else "7"
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_reaches_the_configuration(name):
-    words = (f"{name}={example(name, SETTINGS[name])}",)
-    algorithm = "ma-rdpg" if name in RECURRENT_ONLY else None
-    plain = make_config(check(TrainArgs(algorithm=algorithm)))
-    config = make_config(check(TrainArgs(algorithm=algorithm, settings=words)))
+ALGORITHM_OF = {"maddpg": "ts-maddpg", "ma-rdpg": "ma-rdpg"}
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [(family, name) for family in FAMILIES for name in free_settings(family)]
+)
+def test_every_setting_reaches_the_configuration(family, name):
+    plain = make_config(Recipe(algorithm=ALGORITHM_OF[family]).checked())
+    words = (f"{name}={example(plain, name, settings_of(family)[name])}",)
+    recipe = check(TrainArgs(algorithm=ALGORITHM_OF[family], settings=words)).recipe
+    config = make_config(recipe)
     value = read_settings(words)[name]
     held = getattr(config, name)
     assert held == ([value] if isinstance(held, list) else value)
     assert held != getattr(plain, name)
-    assert isinstance(config, MARDPGConfig) == (name in RECURRENT_ONLY)
+    assert isinstance(config, MARDPGConfig) == (family == "ma-rdpg")
 
 
 def test_settings_have_one_form():
@@ -43,8 +51,8 @@ def test_settings_have_one_form():
     settings = read_settings(words)
     assert settings == {"actor_lr": 1.0, "tau": 0.5, "carry_critic": False, "sigma": (0.3, 0.1)}
     assert read_settings(write_settings(settings)) == settings
-    assert check(TrainArgs(settings=tuple(words))).settings == write_settings(settings)
-    assert check(TrainArgs(settings=())).settings is None
+    assert check(TrainArgs(settings=tuple(words))).recipe.settings == settings
+    assert check(TrainArgs(settings=())).recipe.settings == {}
 
 
 @pytest.mark.parametrize(
@@ -76,10 +84,11 @@ def test_settings_that_do_not_go_together_are_refused(refused, tmp_path):
 
 def test_settings_that_are_options_too_stand_in_their_place(refused):
     words = ("critic=separate", "critic_net=paper", "updates_per_episode=0.5")
-    args = check(TrainArgs(stages=1, settings=words))
-    assert (args.critic, args.critic_net, args.updates_per_episode) == ("separate", "paper", 0.5)
-    assert args.settings is None
-    assert args.named().title == "MADDPG-2"
+    recipe = check(TrainArgs(stages=1, settings=words)).recipe
+    options = {"critic": "separate", "critic_net": "paper", "updates_per_episode": 0.5}
+    assert recipe.settings == options
+    assert check(TrainArgs(stages=1, **options)).recipe == recipe
+    assert recipe.named().title == "MADDPG-2"
     line = "--critic shared conflicts with --settings critic=separate"
     assert line in refused("train", "--critic", "shared", "--settings", *words)
     line = "--critic separate conflicts with --algorithm maddpg-1"
@@ -103,18 +112,18 @@ def given(**values):
 
 def test_a_file_of_options_fills_in_what_is_left_open(file):
     wanted = TrainArgs(case="ieee13-volt", episodes=(30, 20), settings=("tau=0.5", "sigma=0.2"))
-    stored = check(wanted).to_json()
+    stored = check(wanted).recipe.to_json()
     for content in (stored, {"arguments": stored, "case": {"name": "more"}}):
-        assert check(given(config=file(content))).to_json() == stored
+        assert check(given(config=file(content))).recipe.to_json() == stored
     changed = check(given(config=file(stored), seed=3, settings=("sigma=0.1",)))
     expected = dataclasses.replace(wanted, seed=3, settings=("tau=0.5", "sigma=0.1"))
-    assert changed.to_json() == check(expected).to_json()
+    assert changed.recipe == check(expected).recipe
 
 
 def test_the_command_line_wins_over_a_named_algorithm_of_the_file(file):
-    stored = check(TrainArgs(algorithm="ts-maddpg", episodes=(30,))).to_json()
+    stored = check(TrainArgs(algorithm="ts-maddpg", episodes=(30,))).recipe.to_json()
     changed = check(given(config=file({**stored, "episodes": None}), stages=3))
-    assert (changed.algorithm, changed.stages) == (None, 3)
+    assert (changed.recipe.algorithm, changed.recipe.stages) == (None, 3)
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,7 @@ def print_days(report: Entry, console: Console | None = None) -> None:
         console.width = max(console.width, 120)
     table = Table(
         box=box.SIMPLE,
-        title=f"{report['day_case']}, seed {report['seed']}, {report['test_days']} test days of "
-        f"{report['steps']} steps",
+        title=_title(report),
         title_justify="left",
         padding=(0, 1),
         pad_edge=False,
@@ -77,6 +76,14 @@ def print_days(report: Entry, console: Console | None = None) -> None:
         f"horizon saves; perfect foresight is proven to {report['proof']['duality_gap_eur']:.1e} "
         "EUR a day",
         soft_wrap=True,
+    )
+
+
+def _title(report: Entry) -> str:
+    return (
+        f"{report['case']}, {report['algorithm']}, preset {report['preset']}, "
+        f"seed {report['seed']}, {report['test_days']} test days of {report['steps']} steps"
+        + "".join(f", {setting}" for setting in report.get("case_settings") or ())
     )
 
 

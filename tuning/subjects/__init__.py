@@ -1,0 +1,1 @@
+"""What cases of states and cases of days offer the commands: one interface, two answers."""

@@ -1,0 +1,183 @@
+"""What a case offers the commands, whatever it is a case of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from tuning.options.recipe import Recipe
+
+if TYPE_CHECKING:
+    from policies.controllers.agent import AgentController
+    from rllib_grid import Case, DayCase
+
+Team = Mapping[str, "AgentController"]  # by agent
+Validate = Callable[[Team], dict[str, float]]  # columns of progress.csv by name
+
+
+class StageWork(Protocol):
+    """What a stage has taken; `policies` counts it."""
+
+    @property
+    def stage(self) -> int: ...
+    @property
+    def episodes(self) -> int: ...
+    @property
+    def updates(self) -> int: ...
+    @property
+    def probes(self) -> int: ...
+    @property
+    def validation_probes(self) -> int: ...
+    @property
+    def env_steps(self) -> int: ...
+    @property
+    def wall_s(self) -> float: ...
+    @property
+    def sample_s(self) -> float: ...
+    @property
+    def update_s(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that has ended, for its judge.
+
+    Attributes:
+        recipe: Of the training.
+        team: The controllers of all stages.
+        stages: What each stage has taken, the first one first.
+        progress: Rows of ``progress.csv``, as text.
+        validation_episodes: That selected which actors were frozen.
+    """
+
+    recipe: Recipe
+    team: Team
+    stages: Sequence[StageWork]
+    progress: Sequence[Mapping[str, str]]
+    validation_episodes: int
+
+
+def rate(stages: Sequence[StageWork], count: str, seconds: str) -> float:
+    """Return how much was done per second, over all stages; 0 where no time has passed.
+
+    Args:
+        stages: What each has taken.
+        count: Name of what was done.
+        seconds: Name of the time that it took.
+    """
+    passed = sum(getattr(work, seconds) for work in stages)
+    return sum(getattr(work, count) for work in stages) / passed if passed > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that trainings are compared by.
+
+    Attributes:
+        key: Of a stage's entry in ``report.json``, or of a row of ``progress.csv``.
+        title: With its unit, for tables and axes.
+        factor: From the number to the unit.
+        mode: Whether less of it is better, or more.
+    """
+
+    key: str
+    title: str
+    factor: float = 1.0
+    mode: Literal["min", "max"] = "min"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a training, as a Prometheus gauge.
+
+    Attributes:
+        name: Without Ray's prefix, the unit last; shares of 1 are ``ratio``.
+        column: Of ``progress.csv``.
+        meaning: One sentence with the unit.
+    """
+
+    name: str
+    column: str
+    meaning: str
+
+
+class Subject(ABC):
+    """A case, and what the commands ask of it.
+
+    Attributes:
+        judged: Of a stage in ``report.json``: what comparisons are by.
+        selected: Of ``progress.csv``: what a search for settings may see.
+        metrics: What is published of its validation.
+        case: The case.
+    """
+
+    judged: ClassVar[Figure]
+    selected: ClassVar[Figure]
+    metrics: ClassVar[tuple[Metric, ...]]
+    case: Case | DayCase
+
+    # --- training ---------------------------------------------------------------------------
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Refuse now what could not be judged in the end.
+
+        Raises:
+            ValueError: Of one of the project's own classes.
+        """
+
+    @abstractmethod
+    def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
+        """Return the name of the registered environment, and its configuration.
+
+        Args:
+            recipe: Of the training.
+            priced: Whether the algorithm prices the bounds itself, so that rewards hold no penalty.
+        """
+
+    @abstractmethod
+    def preset(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the settings in which a recipe's preset differs from its algorithm's defaults."""
+
+    @abstractmethod
+    def validator(self, episodes: int, seed: int) -> Validate:
+        """Return what judges a team on the validation set, for display alone.
+
+        Args:
+            episodes: In the validation set of the training.
+            seed: Of its stream.
+        """
+
+    @abstractmethod
+    def in_words(self, row: Mapping[str, Any]) -> str:
+        """Return what a row of ``progress.csv`` says of the validation."""
+
+    # --- the report -------------------------------------------------------------------------
+
+    @abstractmethod
+    def report(self, trained: Trained) -> dict[str, Any]:
+        """Judge every stage on the test set, which nothing has seen until now.
+
+        Returns:
+            The content of ``report.json``.
+        """
+
+    @abstractmethod
+    def show_report(self, content: Mapping[str, Any]) -> None:
+        """Print the table of a report.
+
+        Args:
+            content: Of ``report.json``.
+        """
+
+    @abstractmethod
+    def draw_report(self, content: Mapping[str, Any], folder: Path) -> list[Path]:
+        """Draw the pictures of a report; return their files.
+
+        Args:
+            content: Of ``report.json``.
+            folder: Where to.
+        """

@@ -1,0 +1,177 @@
+"""The loop of every training: iterations, rows of progress, checkpoints, and who answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ray.rllib.core.learner import Learner
+from ray.rllib.utils.metrics import LEARNER_RESULTS
+
+from policies.staged.algorithm import StagedAlgorithm
+from policies.staged.modules import actor_id
+from tuning.commands.train import Training
+from tuning.errors import CommandError
+from tuning.records.checkpoints import CheckpointRule, parse_interval, save_checkpoint
+from tuning.records.run_folder import RunFolder
+from tuning.subjects.subject import Subject, Validate
+from tuning.training.metrics import TrainingMetrics, tune_trial
+from tuning.training.progress import TrainingProgress
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ProgressRow:
+    """Where a training stands after an iteration: a row of ``progress.csv``.
+
+    Attributes:
+        iteration: Counted from 1.
+        stage: Active in this iteration, counted from 1.
+        episodes: Of the stage so far.
+        episodes_total: Of all stages so far.
+        updates: Of the stage so far.
+        figures: What the subject finds on the validation set, by column.
+        validation_return: Mean return there.
+        env_steps_per_s: Over the stage so far.
+        updates_per_s: Over the stage so far.
+        replay_fill: Rows in the replay over its capacity.
+        critic_loss: Mean of the last updates; NaN before the first.
+        actor_loss: Likewise.
+        wall_s: Seconds of all stages so far.
+    """
+
+    iteration: int
+    stage: int
+    episodes: int
+    episodes_total: int
+    updates: int
+    figures: Mapping[str, float]
+    validation_return: float
+    env_steps_per_s: float
+    updates_per_s: float
+    replay_fill: float
+    critic_loss: float
+    actor_loss: float
+    wall_s: float
+
+    def columns(self) -> dict[str, Any]:
+        """Return the row by the names of the columns; the subject's figures are some of them."""
+        row = dict(vars(self))
+        return row | dict(row.pop("figures"))
+
+
+def iterate(algo: StagedAlgorithm, validate: Validate) -> ProgressRow:
+    """Train for one iteration.
+
+    Args:
+        algo: The training, which has not ended.
+        validate: What the subject finds on the validation set.
+
+    Returns:
+        Where it stands.
+    """
+    result = algo.train()
+    # An iteration that ends a stage already shows the next one, which has done nothing yet.
+    now = algo.counts if algo.counts.updates or not algo.ended else algo.ended[-1]
+    before = [counts for counts in algo.ended if counts.stage < now.stage]
+    losses = result.get(LEARNER_RESULTS, {})
+    return ProgressRow(
+        iteration=result["training_iteration"],
+        stage=now.stage,
+        episodes=now.episodes,
+        episodes_total=now.episodes + sum(counts.episodes for counts in before),
+        updates=now.updates,
+        figures=validate(algo.controllers(now.stage)),
+        validation_return=now.validation_return,
+        env_steps_per_s=_rate(now.env_steps, now.sample_s),
+        updates_per_s=_rate(now.updates, now.update_s),
+        replay_fill=algo.memory.fill,
+        critic_loss=_loss(losses, "critic"),
+        actor_loss=_loss(losses, actor_id(now.stage)),
+        wall_s=now.wall_s + sum(counts.wall_s for counts in before),
+    )
+
+
+def validate_with(subject: Subject, algo: StagedAlgorithm) -> Validate:
+    """Return what a subject finds on the states or days on which an algorithm selects."""
+    return subject.validator(algo.config.validation_episodes, algo.config.validation_seed)
+
+
+def run_loop(algo: StagedAlgorithm, training: Training, subject: Subject, run: RunFolder) -> None:
+    """Train to the end: show, publish and save what there is to be.
+
+    Args:
+        algo: The training, at its start or at the last checkpoint.
+        training: What was asked for.
+        subject: Of its case.
+        run: Where to.
+
+    Raises:
+        CommandError: A checkpoint cannot be written.
+        KeyboardInterrupt: After Ctrl-C; says how to go on from the last checkpoint.
+    """
+    recipe = training.recipe
+    validate = validate_with(subject, algo)
+    metrics = TrainingMetrics(
+        subject.metrics,
+        run=str(run.path),
+        case=subject.case.name,
+        algorithm=recipe.named().title,
+        seed=recipe.seed,
+        trial=tune_trial(),
+    )
+    iteration = algo.iteration
+    rows: list[Mapping[str, Any]] = [
+        row for row in run.progress() if int(row["iteration"]) <= iteration
+    ]
+    answering = recipe.num_env_runners
+    episodes = int(rows[-1]["episodes_total"]) if rows else 0
+    rule = CheckpointRule(parse_interval(training.checkpoint_every), episodes)
+    with TrainingProgress(algo.config, subject.in_words, quiet=training.quiet) as shown:
+        try:
+            while not algo.finished:
+                row = iterate(algo, validate)
+                answering = _say_who_answers(algo, answering)
+                rows.append(row.columns())
+                shown.update(row.columns())
+                metrics.update(row.columns())
+                if rule.due(row.episodes_total) or algo.finished:
+                    _save(algo, run, rows, training.keep)
+                    rule.saved(row.episodes_total)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"go on with: python -m tuning train --resume {run.path}"
+            ) from None
+
+
+def go_on(run: RunFolder) -> str:
+    """Return how an interrupted training goes on, for the end of a line."""
+    return f"what was saved is kept, go on with: python -m tuning train --resume {run.path}"
+
+
+def _say_who_answers(algo: StagedAlgorithm, before: int) -> int:
+    """Return how many remote runners answer, and say so if it is not as many as before."""
+    answering: int = algo.env_runner_group.num_healthy_remote_workers()
+    if answering != before:
+        logger.warning("%d of %d runners answer", answering, algo.config.num_env_runners)
+    return answering
+
+
+def _save(algo: StagedAlgorithm, run: RunFolder, rows: list[Mapping[str, Any]], keep: int) -> None:
+    try:
+        run.write_progress(rows)
+        save_checkpoint(algo, run, keep)
+    except CommandError as error:
+        raise CommandError(f"{error}; {go_on(run)}") from error
+
+
+def _loss(losses: Mapping[str, Any], module: str) -> float:
+    """Mean loss of a network over the last updates; NaN before the first one."""
+    return float(losses.get(module, {}).get(Learner.TOTAL_LOSS_KEY, float("nan")))
+
+
+def _rate(count: float, seconds: float) -> float:
+    return count / seconds if seconds > 0 else 0.0

@@ -1,0 +1,42 @@
+"""From a recipe to the configuration of an algorithm: preset first, then what the recipe says."""
+
+from __future__ import annotations
+
+from policies.algorithms.registry import new_config
+from policies.staged.config import StagedConfig
+from tuning.options.recipe import Recipe
+from tuning.subjects.kinds import subject_of
+from tuning.subjects.subject import Subject
+
+
+def make_config(recipe: Recipe, subject: Subject | None = None) -> StagedConfig:
+    """The configuration of a training.
+
+    Args:
+        recipe: As `Recipe.checked` returns it.
+        subject: What its case offers; made anew if None.
+
+    Returns:
+        A configuration for the registered environment of the case.
+    """
+    subject = subject_of(recipe.make_case()) if subject is None else subject
+    algorithm = recipe.named()
+    config = new_config(algorithm.family)
+    preset = subject.preset(recipe)
+    listed = recipe.episodes or preset.pop("episodes", None) or tuple(config.episodes)
+    preset.pop("episodes", None)
+    # Stages beyond those that are listed are as long as the last one.
+    episodes = [listed[min(k, len(listed) - 1)] for k in range(recipe.num_stages)]
+    for settings in (preset, algorithm.fixed, recipe.settings):
+        config.training(**settings)
+    config.stages(episodes=episodes)
+    name, env_config = subject.environment(recipe, priced=config.constraint != "none")
+    config.environment(name, env_config=env_config)
+    config.env_runners(num_env_runners=recipe.num_env_runners)
+    if recipe.num_envs is not None:
+        config.env_runners(num_envs_per_env_runner=recipe.num_envs)
+    config.learners(
+        num_learners=recipe.num_learners, num_gpus_per_learner=recipe.num_gpus_per_learner
+    )
+    config.debugging(seed=recipe.seed, log_level="ERROR")
+    return config
