@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-import rllib_grid.envs.grid_day_env  # noqa: F401  # importing it registers "grid-day"
 from rllib_grid import DayCase
 from rllib_grid.envs.day_rollout import DayRecord
 from tuning.judging.day_evaluation import DayJudge

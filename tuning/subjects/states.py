@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import rllib_grid.envs.grid_env  # noqa: F401  # importing it registers "grid"
 from rllib_grid import Case, JointGridEnv, make_dispatch
 from tuning.judging.ac_check import ac_check
 from tuning.judging.evaluation import Judge, test_states
