@@ -88,7 +88,7 @@ def _sweep(args: SweepArgs) -> int:
 
 def _limits(args: LimitsArgs) -> None:
     checked = check_limits(args)
-    from tuning.judging.limits_table import run_limits
+    from tuning.judging.information_limits.table import run_limits
 
     run_limits(checked)
 
