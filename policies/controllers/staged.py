@@ -109,7 +109,7 @@ class Controller(AgentController):
 
 
 def _forward(kind: str, w: Weights, x: Floats, residual: Floats | None) -> Floats:
-    """`networks.actors.TeamActor.forward` for one agent: (..., inputs) -> (..., actions) in [-1, 1]."""
+    """`TeamActor.forward` for one agent: (..., inputs) -> (..., actions) in [-1, 1]."""
     x = x @ w["inputs.weight"] + w["inputs.bias"]
     h: Floats = x @ w["first.weight"] + w["first.bias"]
     if kind == "paper":

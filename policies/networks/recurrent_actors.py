@@ -141,7 +141,7 @@ class RecurrentActor(Team):
     def agent_layers(self, agent: int) -> dict[str, NDArray[np.float32]]:
         """One agent's actor on its own, without padding: name -> array.
 
-        As `networks.actors.TeamActor.agent_layers`; `inputs`, `first` and `skip` have a leading axis
+        As `actors.TeamActor.agent_layers`; `inputs`, `first` and `skip` have a leading axis
         of slots, `gru.input` and `gru.hidden` hold the gates (reset, update, new).
         """
         n_in, n_out = self.input_dims[agent], self.spec.action_dims[agent]
