@@ -31,7 +31,9 @@ from tuning.commands.bench import BenchArgs
 from tuning.judging.evaluation import test_states
 from tuning.options.presets import make_config
 from tuning.options.train_args import TrainArgs
-from tuning.records.run_folder import create_run, versions, write_json
+from tuning.records.files import write_json
+from tuning.records.provenance import versions
+from tuning.records.run_folder import create_run
 
 ROUNDS = 5  # turns of each side of a comparison
 LANES = 4096  # feeders stepped at once

@@ -13,7 +13,7 @@ from tuning.drawing.pictures import GREY, in_per_cent, save_picture
 from tuning.drawing.sheets import Sheet, count, number, per_cent, print_sheets, to_markdown
 from tuning.errors import CommandError
 from tuning.records.cells import find_cells
-from tuning.records.run_folder import read_json, replacing, write_csv, write_json
+from tuning.records.files import read_json, replacing, write_csv, write_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,7 +24,7 @@ from tuning.judging.paper import FOOTNOTE
 from tuning.judging.samples import CDF_AT_PER_CENT
 from tuning.options.algorithms import ALGORITHMS
 from tuning.records.cells import Cell, find_cells
-from tuning.records.run_folder import read_json, replacing, write_csv, write_json
+from tuning.records.files import read_json, replacing, write_csv, write_json
 
 Entry = Mapping[str, Any]
 

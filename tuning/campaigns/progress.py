@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.records.cells import Cell
-from tuning.records.run_folder import read_json
+from tuning.records.files import read_json
 
 State = Literal["waiting", "running", "done", "failed"]
 LINE_SECONDS = 30.0

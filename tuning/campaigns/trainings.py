@@ -17,8 +17,9 @@ from tuning.errors import CommandError
 from tuning.options.presets import make_config
 from tuning.options.train_args import TrainArgs, as_recipe
 from tuning.options.train_args import check as check_train
-from tuning.records.cells import Cell, clear_debris, locked
-from tuning.records.run_folder import replacing
+from tuning.records.cells import Cell
+from tuning.records.files import clear_debris, replacing
+from tuning.records.locks import locked
 
 REFRESH_SECONDS = 1.0
 LOCK_WAIT_SECONDS = 60.0  # for the workers of a killed command to end

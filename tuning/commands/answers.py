@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tuning.errors import CommandError, did_you_mean
 from tuning.options.arguments import Arguments, Option, check_meter_error
 from tuning.options.cases import check_case
-from tuning.records.run_folder import load_run, replacing
+from tuning.records.files import replacing
+from tuning.records.run_folder import load_run
 
 if TYPE_CHECKING:
     from rllib_grid import Case, DispatchResult

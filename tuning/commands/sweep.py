@@ -28,7 +28,8 @@ from tuning.options.settings import read_settings
 from tuning.options.train_args import TrainArgs
 from tuning.options.train_args import check as check_train
 from tuning.records.checkpoints import parse_interval
-from tuning.records.run_folder import check_fresh, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import check_fresh
 
 SWEEP_FILE = "sweep.json"
 DEFAULT_TRIALS = 16

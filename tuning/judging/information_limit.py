@@ -32,7 +32,9 @@ from rllib_grid import Case
 from tuning.errors import CommandError
 from tuning.judging.evaluation import Judge, Judgement, test_states
 from tuning.judging.exact_model import ExactModel
-from tuning.records.run_folder import RUNS, git_commit, read_json, replacing, write_json
+from tuning.records.files import read_json, replacing, write_json
+from tuning.records.provenance import git_commit
+from tuning.records.run_folder import RUNS
 
 FULL_STATE = 0  # stands for the full state where limits are listed by their number of stages
 LIMITS_JSON = "limits.json"

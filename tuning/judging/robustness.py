@@ -14,14 +14,9 @@ from tuning.drawing.sheets import Sheet, number, print_sheets
 from tuning.errors import CommandError, did_you_mean
 from tuning.judging.disturbances import IDEAL, Disturbance, disturbances
 from tuning.judging.evaluation import Judge, Judgement, test_states
-from tuning.records.run_folder import (
-    create_run,
-    git_commit,
-    load_run,
-    read_json,
-    versions,
-    write_json,
-)
+from tuning.records.files import read_json, write_json
+from tuning.records.provenance import git_commit, versions
+from tuning.records.run_folder import create_run, load_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tuning.errors import CommandError
-from tuning.options.train_args import ADDED_LATER
 from tuning.records.run_folder import RunFolder
-
-_LOCK_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,6 @@ def check_held(cell: Cell, wanted: Mapping[str, Any], asked: str) -> None:
     stored = cell.run.config().get("arguments")
     if not isinstance(stored, dict):
         raise CommandError(f"{cell.run.config_file}: names no training arguments")
-    stored = {**ADDED_LATER, **stored}
     for name, value in wanted.items():
         if name in stored and stored[name] != value:
             raise CommandError(
@@ -102,44 +95,3 @@ def check_held(cell: Cell, wanted: Mapping[str, Any], asked: str) -> None:
 def _shown(value: Any) -> str:
     listed: Sequence[Any] = value if isinstance(value, list) else [value]
     return " ".join(map(str, listed))
-
-
-def clear_debris(path: Path) -> None:
-    """Remove what a killed process left of a file it was writing (see `runfolder.replacing`)."""
-    for part in path.glob(".*.part"):
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold a folder for this process; the system frees it when the process ends, however it does.
-
-    Args:
-        path: Folder; made if missing.
-        wait_s: How long to wait for another process to let go of it.
-
-    Raises:
-        CommandError: Another process holds it, or it cannot be made.
-    """
-    import fcntl
-
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        folder = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be made: {error.strerror}") from error
-    try:
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise CommandError(
-                        f"another process is at work in {path}; wait for it or name another --out"
-                    ) from None
-                time.sleep(_LOCK_POLL_S)
-        yield
-    finally:
-        os.close(folder)

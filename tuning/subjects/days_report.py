@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tuning.drawing.pictures import GREY
-from tuning.records.run_folder import replacing
+from tuning.records.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from tuning.drawing.pictures import GREY, in_per_cent, save_picture
 from tuning.drawing.sheets import Sheet, print_sheets, to_markdown
 from tuning.errors import CommandError
 from tuning.options.search_space import Range, Space
-from tuning.records.run_folder import read_json, replacing, write_csv, write_json
+from tuning.records.files import read_json, replacing, write_csv, write_json
 from tuning.sweep.progress import value_text
 
 if TYPE_CHECKING:

@@ -17,8 +17,10 @@ from tuning.cluster.local_ray import local_ray, quiet_rllib
 from tuning.commands.sweep import SWEEP_FILE, SweepArgs, training
 from tuning.errors import CommandError
 from tuning.options.presets import make_config
-from tuning.records.cells import clear_debris, locked
-from tuning.records.run_folder import create_run, git_commit, versions, write_json
+from tuning.records.files import clear_debris, write_json
+from tuning.records.locks import locked
+from tuning.records.provenance import git_commit, versions
+from tuning.records.run_folder import create_run
 from tuning.sweep.progress import SweepProgress
 from tuning.sweep.report import TRIALS_JSON, is_complete, print_sweep, remake, results
 from tuning.sweep.watch import (

@@ -17,7 +17,7 @@ from ray.tune import Callback
 from ray.tune.result import DONE
 
 from tuning.errors import CommandError
-from tuning.records.run_folder import replacing
+from tuning.records.files import replacing
 from tuning.sweep.progress import SweepProgress
 from tuning.sweep.trial import SHARE, TRAINED
 

@@ -10,7 +10,8 @@ from tuning.cli import main
 from tuning.commands.ablate import BASE, CHANGES, AblateArgs, cells, check, training
 from tuning.options.presets import make_config
 from tuning.records.cells import Cell
-from tuning.records.run_folder import create_run, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import create_run
 
 
 @pytest.mark.parametrize("preset", CHANGES)

@@ -21,8 +21,9 @@ from tuning.campaigns import trainings as grid
 from tuning.campaigns.progress import GridProgress
 from tuning.cli import main
 from tuning.errors import CommandError
-from tuning.records.cells import Cell, clear_debris, locked
-from tuning.records.run_folder import read_json
+from tuning.records.cells import Cell
+from tuning.records.files import clear_debris, read_json
+from tuning.records.locks import locked
 
 ROOT = Path(__file__).parents[3]
 

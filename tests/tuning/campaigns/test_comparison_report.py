@@ -13,7 +13,8 @@ from rich.console import Console
 from tuning.campaigns import comparison_report as report
 from tuning.drawing import sheets
 from tuning.errors import CommandError
-from tuning.records.run_folder import RunFolder, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import RunFolder
 
 FIGURES = {"histograms.png", "learning-curves.png", "stages.png", "rounds.png"}
 

@@ -10,7 +10,8 @@ import pytest
 from policies.controllers.controller import load_controllers
 from rllib_grid import OptimalDispatch, load_states, make_case, save_states
 from tuning.judging import evaluation
-from tuning.records.run_folder import create_run, write_json
+from tuning.records.files import write_json
+from tuning.records.run_folder import create_run
 
 
 class Constant:

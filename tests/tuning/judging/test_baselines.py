@@ -13,7 +13,8 @@ from tuning.judging import dispatch_progress, rules
 from tuning.judging.baselines import draw, judge_case, sheet
 from tuning.judging.evaluation import Actions, Judge
 from tuning.judging.evaluation import test_states as draw_states
-from tuning.records.run_folder import create_run, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import create_run
 
 
 class Constant:

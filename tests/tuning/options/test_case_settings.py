@@ -8,8 +8,6 @@ import json
 import pytest
 
 from rllib_grid import make_case
-from tuning.commands.compare import CompareArgs, training
-from tuning.commands.compare import check as check_compare
 from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError
 from tuning.options.case_settings import read_case_settings, write_case_settings
@@ -87,17 +85,10 @@ def test_runs_from_before_go_on(tmp_path):
         check(TrainArgs(resume=run.path, case_settings=("meter_error_pu=1e-3",)))
 
 
-def test_compare_trains_with_them_and_tells_cells_apart(tmp_path):
-    args = check_compare(
-        CompareArgs(out=tmp_path, case_settings=("drift_kw=3",), algorithms=("ts-maddpg",))
-    )
+def test_cells_of_other_cases_are_told_apart(tmp_path):
     cell = Cell(tmp_path, "ieee13", "ts-maddpg", 0)
-    wanted = training(args, cell)
-    assert wanted.case_settings == ("drift_kw=3",)
-    before = training(dataclasses.replace(args, case_settings=None), cell).to_json()
-    del before["case_settings"]
+    before = Recipe(algorithm="ts-maddpg").checked().to_json()
     create_run(cell.path, "x").write_config(make_case("ieee13"), arguments=before)
+    wanted = Recipe(algorithm="ts-maddpg", case_settings={"drift_kw": 3}).checked()
     with pytest.raises(CommandError, match="made with case_settings None, not drift_kw=3"):
         check_held(cell, wanted.to_json(), "--budget fast asks")
-    with pytest.raises(CommandError, match="--case-settings: wind is unknown"):
-        check_compare(CompareArgs(out=tmp_path / "new", case_settings=("wind=1",)))

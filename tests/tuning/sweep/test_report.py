@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from tuning.commands.sweep import SweepArgs, check, training
-from tuning.options.train_args import TrainArgs
-from tuning.options.train_args import check as check_train
-from tuning.records.run_folder import read_json, write_json
+from tuning.commands.train import TrainArgs
+from tuning.commands.train import check as check_train
+from tuning.records.files import read_json, write_json
 from tuning.sweep.progress import SweepProgress
 from tuning.sweep.report import print_sweep, remake
 
@@ -66,7 +66,9 @@ def test_the_best_trial_is_what_train_takes(made_sweep):
     remake(made_sweep)
     best = read_json(made_sweep / "best.json")
     assert (best["trial"], best["validation_per"]) == (2, 0.02)
-    plan = check_train(TrainArgs(config=made_sweep / "best.json", given=frozenset({"config"})))
+    plan = check_train(
+        TrainArgs(config=made_sweep / "best.json", given=frozenset({"config"}))
+    ).recipe
     assert plan.settings == ("actor_lr=0.005", "critic_lr=0.004,0.001")
     assert (plan.case, plan.episodes) == ("ieee13", (100, 100))
 
