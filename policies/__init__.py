@@ -14,9 +14,9 @@ _HOMES = {
     "MADDPGConfig": "policies.staged.config",
     "MARDPG": "policies.algorithms.ma_rdpg",
     "MARDPGConfig": "policies.algorithms.ma_rdpg",
-    "Controller": "policies.controllers.controller",
-    "ControllerError": "policies.controllers.controller",
-    "load_controllers": "policies.controllers.controller",
+    "Controller": "policies.controllers.staged",
+    "ControllerError": "policies.controllers.agent",
+    "load_controllers": "policies.controllers.files",
 }
 
 __all__ = [

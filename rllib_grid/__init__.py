@@ -1,12 +1,15 @@
 """The power system: feeders, power flow, optimal dispatch, demand and the environments.
 
-Names are loaded when first used: importing the package needs neither Ray, PyTorch nor cvxpy.
+Names are loaded when first used: importing the package needs neither Ray, PyTorch nor cvxpy. Where
+Ray is, it registers the environments "grid" and "grid-day" for RLlib, see `registration`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from rllib_grid.registration import register_with_ray
 
 if TYPE_CHECKING:
     from rllib_grid.baselines import (
@@ -19,34 +22,38 @@ if TYPE_CHECKING:
         volt_var_and_watt,
         volt_watt,
     )
-    from rllib_grid.cases.case import CASES, Case, case_names, make_case
-    from rllib_grid.cases.day_case import DayCase, day_case_names, make_day_case
+    from rllib_grid.cases.by_name import case_names, make_case
+    from rllib_grid.cases.case import Case
+    from rllib_grid.cases.case_file import load_case
+    from rllib_grid.cases.day_case import DayCase
+    from rllib_grid.cases.day_presets import day_case_names, make_day_case
+    from rllib_grid.cases.from_feeder import case_of
     from rllib_grid.cases.layout import Layout
+    from rllib_grid.cases.presets import CASES
     from rllib_grid.cases.synthetic import synthetic_feeder
     from rllib_grid.devices.heat import HeatPumps
     from rllib_grid.dispatch.ac import AcDispatch
     from rllib_grid.dispatch.ac_relaxation import ConeRelaxation
     from rllib_grid.dispatch.cone import ConeDispatch
-    from rllib_grid.dispatch.lindistflow import (
-        CvxpyDispatch,
-        DispatchResult,
-        OptimalDispatch,
-    )
+    from rllib_grid.dispatch.days import RecedingHorizon, perfect_foresight
+    from rllib_grid.dispatch.lindistflow import CvxpyDispatch, DispatchResult, OptimalDispatch
     from rllib_grid.dispatch.optimum import make_dispatch
     from rllib_grid.dispatch.team import team_optimal
     from rllib_grid.envs.day_env import JointDayEnv
+    from rllib_grid.envs.day_rollout import run_days
     from rllib_grid.envs.grid_day_env import GridDayEnv
     from rllib_grid.envs.grid_env import GridEnv
     from rllib_grid.envs.joint_env import JointGridEnv, JointStep
     from rllib_grid.errors import FeederError, GridError
     from rllib_grid.feeder import Feeder
+    from rllib_grid.feeders.reading import read_feeder
     from rllib_grid.sources.demand import FileDemand, GaussianDemand, UniformDemand
+    from rllib_grid.sources.profile_file import FileProfiles
     from rllib_grid.sources.profiles import Profiles
     from rllib_grid.sources.states import load_states, save_states
+    from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 
 _HOMES = {
-    "AcDispatch": "dispatch.ac",
-    "ConeRelaxation": "dispatch.ac_relaxation",
     "BASELINES": "baselines",
     "Characteristic": "baselines",
     "linear_droop": "baselines",
@@ -55,36 +62,46 @@ _HOMES = {
     "volt_var": "baselines",
     "volt_var_and_watt": "baselines",
     "volt_watt": "baselines",
-    "CASES": "cases.case",
+    "case_names": "cases.by_name",
+    "make_case": "cases.by_name",
     "Case": "cases.case",
-    "case_names": "cases.case",
-    "make_case": "cases.case",
-    "ConeDispatch": "dispatch.cone",
-    "make_dispatch": "dispatch.optimum",
+    "load_case": "cases.case_file",
     "DayCase": "cases.day_case",
-    "day_case_names": "cases.day_case",
-    "make_day_case": "cases.day_case",
-    "JointDayEnv": "envs.day_env",
-    "GridDayEnv": "envs.grid_day_env",
+    "day_case_names": "cases.day_presets",
+    "make_day_case": "cases.day_presets",
+    "case_of": "cases.from_feeder",
+    "Layout": "cases.layout",
+    "CASES": "cases.presets",
+    "synthetic_feeder": "cases.synthetic",
     "HeatPumps": "devices.heat",
-    "Profiles": "sources.profiles",
-    "FileDemand": "sources.demand",
-    "GaussianDemand": "sources.demand",
-    "UniformDemand": "sources.demand",
-    "load_states": "sources.states",
-    "save_states": "sources.states",
+    "AcDispatch": "dispatch.ac",
+    "ConeRelaxation": "dispatch.ac_relaxation",
+    "ConeDispatch": "dispatch.cone",
+    "RecedingHorizon": "dispatch.days",
+    "perfect_foresight": "dispatch.days",
     "CvxpyDispatch": "dispatch.lindistflow",
     "DispatchResult": "dispatch.lindistflow",
     "OptimalDispatch": "dispatch.lindistflow",
+    "make_dispatch": "dispatch.optimum",
+    "team_optimal": "dispatch.team",
+    "JointDayEnv": "envs.day_env",
+    "run_days": "envs.day_rollout",
+    "GridDayEnv": "envs.grid_day_env",
     "GridEnv": "envs.grid_env",
+    "JointGridEnv": "envs.joint_env",
+    "JointStep": "envs.joint_env",
     "FeederError": "errors",
     "GridError": "errors",
     "Feeder": "feeder",
-    "JointGridEnv": "envs.joint_env",
-    "JointStep": "envs.joint_env",
-    "Layout": "cases.layout",
-    "synthetic_feeder": "cases.synthetic",
-    "team_optimal": "dispatch.team",
+    "read_feeder": "feeders.reading",
+    "FileDemand": "sources.demand",
+    "GaussianDemand": "sources.demand",
+    "UniformDemand": "sources.demand",
+    "FileProfiles": "sources.profile_file",
+    "Profiles": "sources.profiles",
+    "load_states": "sources.states",
+    "save_states": "sources.states",
+    "SyntheticProfiles": "sources.synthetic_profiles",
 }
 
 __all__ = [
@@ -101,6 +118,7 @@ __all__ = [
     "Feeder",
     "FeederError",
     "FileDemand",
+    "FileProfiles",
     "GaussianDemand",
     "GridDayEnv",
     "GridEnv",
@@ -112,15 +130,22 @@ __all__ = [
     "Layout",
     "OptimalDispatch",
     "Profiles",
+    "RecedingHorizon",
+    "SyntheticProfiles",
     "UniformDemand",
     "case_names",
+    "case_of",
     "day_case_names",
     "linear_droop",
+    "load_case",
     "load_states",
     "make_case",
     "make_day_case",
     "make_dispatch",
     "no_control",
+    "perfect_foresight",
+    "read_feeder",
+    "run_days",
     "save_states",
     "synthetic_feeder",
     "team_optimal",
@@ -139,3 +164,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+register_with_ray()

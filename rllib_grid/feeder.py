@@ -14,8 +14,6 @@ import numpy as np
 from rllib_grid.checks import Array, known, number, per_bus, whole
 from rllib_grid.errors import FeederError
 
-IEEE13_CSV = Path(__file__).parent / "data" / "ieee13_single_phase.csv"
-
 
 @dataclass(frozen=True, eq=False)
 class Feeder:

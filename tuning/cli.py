@@ -201,7 +201,7 @@ def build_parser() -> Parser:
 
 def _our_errors() -> tuple[type[ValueError], ...]:
     """Return the error classes that a user can mend; imported only once one is raised."""
-    from policies.controllers.controller import ControllerError
+    from policies.controllers.agent import ControllerError
     from rllib_grid.errors import GridError
 
     return CommandError, ControllerError, GridError

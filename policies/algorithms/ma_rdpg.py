@@ -13,7 +13,7 @@ from policies.algorithms.ma_rdpg_learner import MARDPGLearner
 from policies.algorithms.ma_rdpg_modules import RecurrentActorModule, RecurrentCriticModule
 from policies.algorithms.ma_rdpg_runner import MARDPGEnvRunner
 from policies.contract.joint_spec import JointSpec
-from policies.controllers.controller import Controller
+from policies.controllers.agent import AgentController
 from policies.controllers.recurrent import RecurrentController, kind_name
 from policies.networks.recurrent import RECURRENT_CRITICS
 from policies.staged.algorithm import MADDPG
@@ -192,8 +192,8 @@ class MARDPG(MADDPG):
     def _make_replay(self, stage: int) -> JointReplay:
         return JointReplay(self.config.replay_capacity, self.config.replay_widths(self.spec))
 
-    def controllers(self, stages: int | None = None) -> dict[str, Controller]:
-        """What each agent runs, as `controller.load_controllers` would give it."""
+    def controllers(self, stages: int | None = None) -> dict[str, AgentController]:
+        """What each agent runs, as `files.load_controllers` would give it."""
         runner = self.env_runner_group.local_env_runner
         module = runner.module[actor_id(1)].unwrapped()
         actor = module.actor.with_weights(self.actor_weights(1))

@@ -8,7 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-Slices = dict[str, slice]
+AgentID = Any  # as in RLlib: strings, or integers
+Slices = dict[AgentID, slice]
 
 
 @runtime_checkable
@@ -26,7 +27,7 @@ class JointEnv(Protocol):
     """
 
     num_envs: int
-    agents: tuple[str, ...]
+    agents: tuple[AgentID, ...]
     state_slices: Slices
     action_slices: Slices
     obs_slices: Slices
@@ -60,7 +61,7 @@ class JointSpec:
             |(u a_i, w a_j)| <= 1; no column is in two of them.
     """
 
-    agents: tuple[str, ...]
+    agents: tuple[AgentID, ...]
     state_dims: tuple[int, ...]
     action_dims: tuple[int, ...]
     obs_dims: tuple[int, ...]
@@ -153,7 +154,7 @@ class JointSpec:
         seen = self.action_dim + self.obs_dim if stage > 1 else 0
         return self.state_dim + seen
 
-    def plain_signature(self, agent: str) -> dict[str, Any]:
+    def plain_signature(self, agent: AgentID) -> dict[str, Any]:
         """A controller signature in scaled units, for an environment that names no others."""
         i = self.agents.index(agent)
         one = {"offset": 0.0, "scale": 1.0}

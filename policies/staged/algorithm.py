@@ -26,7 +26,9 @@ from ray.rllib.utils.typing import ResultDict, StateDict
 from ray.tune.result import DONE
 
 from policies.contract.joint_spec import JointSpec
-from policies.controllers.controller import Controller, save_controllers
+from policies.controllers.agent import AgentController
+from policies.controllers.files import save_controllers
+from policies.controllers.staged import Controller
 from policies.staged.config import MADDPGConfig
 from policies.staged.exploration import LinearSchedule
 from policies.staged.modules import CONSTRAINT, CRITIC, actor_id
@@ -357,8 +359,8 @@ class MADDPG(Algorithm):
         state = self._module_state(actor_id(stage))
         return {k.removeprefix("actor."): v for k, v in state.items() if k.startswith("actor.")}
 
-    def controllers(self, stages: int | None = None) -> dict[str, Controller]:
-        """What each agent runs, as `controller.load_controllers` would give it.
+    def controllers(self, stages: int | None = None) -> dict[str, AgentController]:
+        """What each agent runs, as `files.load_controllers` would give it.
 
         Args:
             stages: how many stages; all that have begun if None.
@@ -388,7 +390,7 @@ class MADDPG(Algorithm):
         }
 
     def export_controllers(self, folder: str | Path, stages: int | None = None) -> None:
-        """Write what each agent runs, one pair of files per agent (see `controller`).
+        """Write what each agent runs, one pair of files per agent (see `controllers.files`).
 
         Args:
             folder: where to; made if missing.

@@ -68,8 +68,11 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
     def make_env(self) -> None:
         """Make one environment of the user's; its joint form is asked of this instance."""
         self.env = self._make_one()
+        self._envs = [self.env]  # and copies of it, shared by all numbers of lanes
 
     def _make_one(self) -> Any:
+        if self.config.env is None:
+            raise ValueError("no environment: name one with .environment(...) before building")
         context = EnvContext(
             self.config.env_config,
             worker_index=self.worker_index or 0,
@@ -87,7 +90,7 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
     def lanes(self, count: int) -> JointEnv:
         """The joint form of the environment with so many lanes."""
         if count not in self._lanes:
-            self._lanes[count] = joint_env(self.env, self._make_one, count, seed=0)
+            self._lanes[count] = joint_env(self._envs, self._make_one, count, seed=0)
         return self._lanes[count]
 
     def make_module(self) -> None:
@@ -394,6 +397,7 @@ class MADDPGEnvRunner(EnvRunner, Checkpointable):
         return [(COMPONENT_RL_MODULE, self.module)]
 
     def stop(self) -> None:
-        """Close the environment."""
-        if hasattr(self.env, "close"):
-            self.env.close()
+        """Close the environment and its copies."""
+        for env in self._envs:
+            if hasattr(env, "close"):
+                env.close()

@@ -10,20 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from rllib_grid.cases.layout import Layout
-from rllib_grid.cases.synthetic import (
-    PATTERN,
-    demand_limit_kw,
-    interleaved_groups,
-    parse_name,
-    synthetic_feeder,
-)
 from rllib_grid.checks import Array, batch, known, number, per_bus, whole
 from rllib_grid.errors import GridError
-from rllib_grid.feeder import IEEE13_CSV, Feeder
+from rllib_grid.feeder import Feeder
 from rllib_grid.json_fields import json_fields
-from rllib_grid.physics import ac as ac_power_flow
-from rllib_grid.physics import lindistflow as power_flow
-from rllib_grid.sources.demand import Demand, GaussianDemand, UniformDemand, demand_from_dict
+from rllib_grid.physics import ac, lindistflow
+from rllib_grid.sources.demand import Demand, UniformDemand, demand_from_dict
 
 _COSTS = ("alpha_p", "beta_p", "gamma_p", "alpha_q", "beta_q", "gamma_q")
 
@@ -234,7 +226,7 @@ class Case:
         if self.physics == "ac":
             loss_kw = self._ac_flow(p_kw, q_kvar).loss_kw
         else:
-            loss_kw = power_flow.loss_kw(self.feeder, p_kw, q_kvar)
+            loss_kw = lindistflow.loss_kw(self.feeder, p_kw, q_kvar)
         result: Array = loss_kw + buildings
         return result
 
@@ -245,7 +237,7 @@ class Case:
         p_kw, q_kvar = self._total(p_base_kw, q_base_kvar, p_ctrl_kw, q_ctrl_kvar)
         if self.physics == "ac":
             return self._ac_flow(p_kw, q_kvar).v_pu
-        return power_flow.v_pu(self.feeder, self.v_head_pu, p_kw, q_kvar)
+        return lindistflow.v_pu(self.feeder, self.v_head_pu, p_kw, q_kvar)
 
     def penalty_kw(self, v_pu: Array) -> Array:
         """Price (B, n), in the reward, of voltages (B, n) outside the bounds."""
@@ -285,9 +277,9 @@ class Case:
                 raise GridError(f"a case needs the field {name!r}")
         return cls(**data)
 
-    def _ac_flow(self, p_kw: Array, q_kvar: Array) -> ac_power_flow.AcFlow:
+    def _ac_flow(self, p_kw: Array, q_kvar: Array) -> ac.AcFlow:
         """As the environment has it: a collapsed feeder is at its floor voltage."""
-        return ac_power_flow.solve(self.feeder, self.v_head_pu, p_kw, q_kvar, collapsed="floor")
+        return ac.solve(self.feeder, self.v_head_pu, p_kw, q_kvar, collapsed="floor")
 
     def _total(
         self, p_base_kw: Array, q_base_kvar: Array, p_ctrl_kw: Array, q_ctrl_kvar: Array
@@ -296,86 +288,6 @@ class Case:
         p_kw = batch("p_base_kw", p_base_kw, n) + batch("p_ctrl_kw", p_ctrl_kw, n)
         q_kvar = batch("q_base_kvar", q_base_kvar, n) + batch("q_ctrl_kvar", q_ctrl_kvar, n)
         return p_kw, q_kvar
-
-
-_INTERLEAVED = ((1, 3, 5, 7, 9, 11), (2, 4, 6, 8, 10, 12))
-_CONTIGUOUS = ((1, 2, 3, 4, 5, 6), (7, 8, 9, 10, 11, 12))
-_TWELVE = tuple((bus,) for bus in range(1, 13))
-
-# The presets: what differs from the default case, the IEEE-13 feeder with self impedances,
-# interleaved groups, limits of 105 and alpha 1e-5. "alpha" stands for alpha_p and alpha_q.
-CASES: dict[str, dict[str, Any]] = {
-    "ieee13": {},
-    "ieee13-contiguous": {"groups": _CONTIGUOUS, "alpha": 1e-4},
-    "ieee13-twelve": {"groups": _TWELVE, "alpha": 1e-4},
-    "ieee13-posseq": {"impedance": "posseq"},
-    "ieee13-gaussian": {"demand": GaussianDemand(sigma_kw=121.0)},
-    "ieee13-pf": {"demand": UniformDemand(power_factor=1.0, power_factor_low=0.8)},
-    "ieee13-correlated": {"demand": UniformDemand(correlation=0.3)},
-    "ieee13-volt": {"alpha": 3e-4, "v_head_pu": 1.04},
-    "ieee13-tight": {"v_head_pu": 1.05},
-    "ieee13-inverter": {"s_max_kva": 105.0},
-}
-
-
-def case_names() -> tuple[str, ...]:
-    """Names of the presets."""
-    from rllib_grid.cases.presets import FEEDER_CASES  # here, because it makes cases itself
-
-    return (*CASES, *FEEDER_CASES)
-
-
-def make_case(name: str, **overrides: Any) -> Case:
-    """A preset or a synthetic case, with some of its fields changed.
-
-    Args:
-        name: one of `case_names()`, or `synthetic-BUSES-AGENTS`, such as "synthetic-100-10": the
-            feeder of `synthetic_feeder`, its buses dealt out to the agents in turn; or the path of
-            a .json file that holds a case, see `load_case`.
-        **overrides: fields of `Case`.
-
-    Raises:
-        GridError: on an unknown name or field, a file that holds no case, or a bad value.
-    """
-    from rllib_grid.cases.case_file import (  # here: these rooms make cases too
-        is_case_file,
-        load_case,
-    )
-    from rllib_grid.cases.presets import FEEDER_CASES
-
-    if is_case_file(name):
-        case = load_case(name)
-    elif name in FEEDER_CASES:
-        case = FEEDER_CASES[name]()
-    elif (sizes := parse_name(name)) is not None:
-        case = _synthetic(name, *sizes)
-    else:
-        known("case", name, (*case_names(), PATTERN))
-        case = _preset(name)
-    return case.replace(**overrides) if overrides else case
-
-
-def _preset(name: str) -> Case:
-    preset = dict(CASES[name])
-    feeder = Feeder.from_csv(IEEE13_CSV, preset.pop("impedance", "self"), v_base_kv=2.97)
-    alpha = preset.pop("alpha", 1e-5)
-    fields = {"groups": _INTERLEAVED, "alpha_p": alpha, "alpha_q": alpha, **preset}
-    return Case(name, feeder, **fields)
-
-
-def _synthetic(name: str, num_buses: int, num_agents: int) -> Case:
-    """Costs of `ieee13-twelve`, and controls of half the demand, as in all presets."""
-    limit_kw = demand_limit_kw(num_buses)
-    return Case(
-        name,
-        synthetic_feeder(num_buses),
-        interleaved_groups(num_buses, num_agents),
-        p_limit_kw=limit_kw / 2,  # type: ignore[arg-type]  # scalars are spread
-        q_limit_kvar=limit_kw / 2,  # type: ignore[arg-type]
-        alpha_p=1e-4,  # type: ignore[arg-type]
-        alpha_q=1e-4,  # type: ignore[arg-type]
-        demand=UniformDemand(limit_kw=limit_kw),
-    )
 
 
 def _checked_groups(groups: Any, num_buses: int) -> tuple[tuple[int, ...], ...]:

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from rllib_grid.cases.case import Case, make_case
-from rllib_grid.cases.case_layout import layout_of
-from rllib_grid.cases.day_layout import DayLayout
+import numpy as np
+
+from rllib_grid.cases.case import Case
+from rllib_grid.cases.clock import CLOCK
+from rllib_grid.cases.day_layout import DayLayout, PerBus, Shared
 from rllib_grid.checks import Array, known, number, per_bus
 from rllib_grid.devices.heat import HeatPumps
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
 from rllib_grid.json_fields import json_fields
-from rllib_grid.sources.diversity import SyntheticProfiles
-from rllib_grid.sources.kinds import ProfileSource, profiles_from_dict
+from rllib_grid.sources.profile_source import ProfileSource, profiles_from_dict
 from rllib_grid.sources.profiles import Profiles, Split
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +162,35 @@ class DayCase:
 
     @cached_property
     def layout(self) -> DayLayout:
-        """Order and scale of the joint arrays."""
-        return layout_of(self)
+        """Order and scale of the joint arrays; scales are taken from the training days.
+
+        Heat pumps add the indoor temperature of every bus, the outdoor temperature and p_heat.
+        """
+        days, half = self.days("train"), self.capacity_kwh / 2
+        ones, zeros = np.ones(self.num_buses), np.zeros(self.num_buses)
+        demand = (("p_base_kw", days.p_base_kw), ("q_base_kvar", days.q_base_kvar))
+        state = [
+            PerBus(name, values.mean(axis=(0, 1)), values.std(axis=(0, 1)) + 1e-6)
+            for name, values in demand
+        ]
+        state.append(PerBus("soc_kwh", half, half))
+        shared = [_standardised("price_eur_per_kwh", days.price_eur_per_kwh)]
+        action = [
+            PerBus("p_ctrl_kw", zeros, self.p_limit_kw),
+            PerBus("q_ctrl_kvar", zeros, self.q_limit_kvar),
+        ]
+        if self.heat is not None:
+            low, high, most = self.heat.t_low_c, self.heat.t_high_c, self.heat.p_heat_max_kw / 2
+            state.append(PerBus("t_in_c", (low + high) / 2 * ones, (high - low) / 2 * ones))
+            shared.append(_standardised("outdoor_c", days.outdoor_c))
+            action.append(PerBus("p_heat_kw", most, most))
+        return DayLayout(
+            self.groups,
+            state=tuple(state),
+            shared=(*shared, *(Shared(name, 0.0, 1.0) for name in CLOCK)),
+            action=tuple(action),
+            observation=(PerBus("v_pu", self.v_head_pu * ones, self.obs_scale_pu * ones),),
+        )
 
     def replace(self, **changes: Any) -> DayCase:
         """A copy with some fields changed.
@@ -198,31 +227,8 @@ class DayCase:
         return cls(**data)
 
 
-# The presets: which plain case lends feeder and groups, and what differs from the defaults above.
-DAY_CASES: dict[str, dict[str, Any]] = {
-    "ieee13-day": {"of": "ieee13"},
-    "ieee13-day-bdew": {"of": "ieee13", "profiles": SyntheticProfiles(shapes="bdew")},
-    "ieee13-day-heat": {"of": "ieee13", "heat": HeatPumps()},
-    "ieee13-twelve-day": {"of": "ieee13-twelve"},
-}
-
-
-def day_case_names() -> tuple[str, ...]:
-    """Names of the presets."""
-    return tuple(DAY_CASES)
-
-
-def make_day_case(name: str, **overrides: Any) -> DayCase:
-    """A preset, with some of its fields changed.
-
-    Raises:
-        GridError: on an unknown name or field, or a bad value.
-    """
-    known("day case", name, DAY_CASES)
-    preset = dict(DAY_CASES[name])
-    plain = make_case(preset.pop("of"))
-    case = DayCase(name, plain.feeder, plain.groups, **preset)
-    return case.replace(**overrides) if overrides else case
+def _standardised(name: str, values: Array) -> Shared:
+    return Shared(name, float(values.mean()), float(values.std()) + 1e-6)
 
 
 def _shares(values: Any) -> tuple[float, float]:

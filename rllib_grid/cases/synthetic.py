@@ -1,4 +1,4 @@
-"""Radial feeders of any size, made up from their number of buses, and the names of their cases.
+"""Cases on radial feeders of any size, made up from their number of buses.
 
 The tree is random: half of the buses go on from the bus before them, the others branch off any
 earlier one, so depth grows slowly (5 branches at 12 buses, 17 at 100, 31 at 1,000). Conductors
@@ -19,9 +19,11 @@ import re
 
 import numpy as np
 
+from rllib_grid.cases.case import Case
 from rllib_grid.checks import whole
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
+from rllib_grid.feeders.groups import interleaved_groups
 from rllib_grid.sources.demand import UniformDemand
 
 PATTERN = "synthetic-BUSES-AGENTS"
@@ -74,11 +76,6 @@ def _worst_v_spread_pu(feeder: Feeder) -> float:
     return float(np.linalg.norm(std_pu, axis=1).max())
 
 
-def interleaved_groups(num_buses: int, num_agents: int) -> tuple[tuple[int, ...], ...]:
-    """Buses dealt out in turn: agent i has i + 1, i + 1 + m and so on, as in case `ieee13`."""
-    return tuple(tuple(range(i + 1, num_buses + 1, num_agents)) for i in range(num_agents))
-
-
 def parse_name(name: str) -> tuple[int, int] | None:
     """Read the name of a synthetic case.
 
@@ -102,3 +99,28 @@ def parse_name(name: str) -> tuple[int, int] | None:
     if agents > buses:
         raise GridError(f"case {name!r} has {agents} agents, must be <= {buses}, one bus for each")
     return buses, agents
+
+
+def synthetic_case(num_buses: int, num_agents: int) -> Case:
+    """The case "synthetic-BUSES-AGENTS", its buses dealt out to the agents in turn.
+
+    Costs are those of `ieee13-twelve`, controls half the demand, as in all presets.
+
+    Args:
+        num_buses: n, from 1 to `MAX_BUSES`.
+        num_agents: m, from 1 to n.
+
+    Raises:
+        GridError: if a number is out of bounds.
+    """
+    limit_kw = demand_limit_kw(num_buses)
+    return Case(
+        f"synthetic-{num_buses}-{num_agents}",
+        synthetic_feeder(num_buses),
+        interleaved_groups(num_buses, num_agents),
+        p_limit_kw=limit_kw / 2,  # type: ignore[arg-type]  # scalars are spread
+        q_limit_kvar=limit_kw / 2,  # type: ignore[arg-type]
+        alpha_p=1e-4,  # type: ignore[arg-type]
+        alpha_q=1e-4,  # type: ignore[arg-type]
+        demand=UniformDemand(limit_kw=limit_kw),
+    )

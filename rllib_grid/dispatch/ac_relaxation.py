@@ -11,6 +11,7 @@ from rllib_grid.cases.case import Case
 from rllib_grid.checks import Array
 from rllib_grid.dispatch.lindistflow import joined_states
 from rllib_grid.errors import GridError
+from rllib_grid.extras import extra_module
 
 _PER_MVA = 1000.0  # powers are in MVA inside, which keeps the solver's numbers near 1
 
@@ -50,7 +51,7 @@ class ConeRelaxation:
     """
 
     def __init__(self, case: Case) -> None:
-        import cvxpy as cp  # here, because it takes a second and few runs need it
+        cp = extra_module("cvxpy", "bench")
 
         self.case = case
         feeder, n, branches = case.feeder, case.num_buses, case.feeder.num_nodes

@@ -11,6 +11,7 @@ from rllib_grid.cases.case import Case
 from rllib_grid.checks import Array, batch
 from rllib_grid.dispatch.batch_qp import BatchQP, Solutions
 from rllib_grid.errors import GridError
+from rllib_grid.extras import extra_module
 
 
 class DispatchResult(NamedTuple):
@@ -124,7 +125,7 @@ class CvxpyDispatch:
     """
 
     def __init__(self, case: Case) -> None:
-        import cvxpy as cp  # here, because it takes a second and few runs need it
+        cp = extra_module("cvxpy", "bench")
 
         self.case = case
         n, feeder = case.num_buses, case.feeder

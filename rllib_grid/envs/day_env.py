@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rllib_grid.cases.case_layout import CLOCK, clock
+from rllib_grid.cases.clock import CLOCK, clock
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.checks import whole
 from rllib_grid.devices.thermal_model import Climate

@@ -1,7 +1,4 @@
-"""One feeder's days as an RLlib multi-agent environment.
-
-Importing this module registers it with Ray under the name "grid-day".
-"""
+"""One feeder's days as an RLlib multi-agent environment."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from ray.tune.registry import register_env
 
-from rllib_grid.cases.day_case import DayCase, make_day_case
+from rllib_grid.cases.day_case import DayCase
+from rllib_grid.cases.day_presets import make_day_case
 from rllib_grid.envs.day_env import JointDayEnv
 from rllib_grid.envs.one_lane import OneLaneEnv
 from rllib_grid.errors import GridError
@@ -60,6 +57,3 @@ def _case(case: str | DayCase | Mapping[str, Any], overrides: dict[str, Any]) ->
     if isinstance(case, DayCase):
         return case.replace(**overrides)
     raise GridError(f"case is {case!r}, must be a name, a DayCase or its to_dict()")
-
-
-register_env("grid-day", GridDayEnv)

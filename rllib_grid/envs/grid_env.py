@@ -1,7 +1,4 @@
-"""One feeder as an RLlib multi-agent environment.
-
-Importing this module registers it with Ray under the name "grid".
-"""
+"""One feeder as an RLlib multi-agent environment."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from ray.tune.registry import register_env
 
-from rllib_grid.cases.case import Case, make_case
+from rllib_grid.cases.by_name import make_case
+from rllib_grid.cases.case import Case
 from rllib_grid.envs.joint_env import JointGridEnv
 from rllib_grid.envs.one_lane import OneLaneEnv
 from rllib_grid.errors import GridError
@@ -58,6 +55,3 @@ def _case(case: str | Case | Mapping[str, Any], overrides: dict[str, Any]) -> Ca
     if isinstance(case, Case):
         return case.replace(**overrides)
     raise GridError(f"case is {case!r}, must be a name, a Case or its to_dict()")
-
-
-register_env("grid", GridEnv)

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from rllib_grid.cases.case import Case
 from rllib_grid.checks import whole
-from rllib_grid.envs.joint_model import joint_model
+from rllib_grid.envs.ac_joint_model import AcJointModel
 from rllib_grid.envs.lanes import check_saved, checked_action, checked_mask, generator, restore
-from rllib_grid.envs.probed_step import ProbedStep, rounded_pu
+from rllib_grid.envs.lindistflow_joint_model import LinDistFlowJointModel
+from rllib_grid.envs.probed_step import JointProbedStep, rounded_pu
 from rllib_grid.errors import GridError
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+
+_MODELS = {"lindistflow": LinDistFlowJointModel, "ac": AcJointModel}
 
 
 class JointStep(NamedTuple):
@@ -76,14 +79,14 @@ class JointGridEnv:
             np.full(case.num_buses, (v_pu - case.v_head_pu) / case.obs_scale_pu, np.float32)
             for v_pu in (case.v_min_pu, case.v_max_pu)
         )
-        self._model = joint_model(case)
+        self._model = _MODELS[case.physics](case)
         self._per_p_scale = (1 / layout.p_scale_kw).astype(np.float32)
         self._per_q_scale = (1 / layout.q_scale_kvar).astype(np.float32)
         self._state = np.zeros((num_envs, 2 * case.num_buses), np.float32)
         self._steps = np.zeros(num_envs, np.int64)  # taken in the current trajectory
         self._over = np.ones(num_envs, np.bool_)  # lanes that `step` refuses until reset
         # Ideal probes leave nothing behind: that is the fast way.
-        self._probed = ProbedStep(case, num_envs) if ProbedStep.matters(case) else None
+        self._probed = JointProbedStep(case, num_envs) if JointProbedStep.matters(case) else None
         self.reseed(seed)
 
     def reseed(self, seed: int | np.random.SeedSequence) -> None:

@@ -1,7 +1,8 @@
-"""A case as a few matrix products on the joint arrays, in float32."""
+"""What an action does to a state of a case, on the joint arrays, in float32."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
@@ -20,27 +21,10 @@ class Outcome(NamedTuple):
     obs: Float32  # (B, O)
 
 
-def joint_model(case: Case) -> JointModel:
-    """The model of a case, by its physics."""
-    if case.physics == "ac":
-        from rllib_grid.envs.ac_joint_model import AcJointModel  # it builds on this room
+class JointModel(ABC):
+    """Rewards and voltages of a case, from joint states and actions; one subclass per physics.
 
-        return AcJointModel(case)
-    return JointModel(case)
-
-
-class JointModel:
-    """Rewards and voltages of a case under LinDistFlow, from joint states and actions.
-
-    Power flow is linear, so scaling, bus order, path sums and branch weights fold into one
-    matrix per input and output:
-
-    - weighted branch flows y = state Fs + action Fa, whose sum of squares is the loss
-      (equation 2, by branches: sum over l of r_l (P_l^2 + Q_l^2) / v^2);
-    - d = state Vs + action Va, the deviation of v_sq from v_head^2 (equation 1).
-
-    The voltage signal is small beside 1 p.u., so it is never a difference of two magnitudes:
-    v - v_head = d / (sqrt(v_head^2 + d) + v_head).
+    Costs of the buildings and penalties are folded here, in scaled units and summed by agent.
 
     Args:
         case: what to fold.
@@ -49,31 +33,6 @@ class JointModel:
     def __init__(self, case: Case) -> None:
         self._fold_flow(case)
         self._fold_costs(case)
-
-    def _fold_flow(self, case: Case) -> None:
-        """Fold the power flow."""
-        feeder, layout = case.feeder, case.layout
-        sides = (
-            (layout.p_columns, feeder.branch_loss_p, feeder.v_sq_per_kw),
-            (layout.q_columns, feeder.branch_loss_q, feeder.v_sq_per_kvar),
-        )
-        scales = (
-            (layout.p_scale_kw, layout.q_scale_kvar),
-            (layout.p_limit_kw, layout.q_limit_kvar),
-        )
-        n, num_branches = case.num_buses, feeder.num_nodes
-        flows = np.zeros((2, 2 * n, 2 * num_branches))  # of the state, of the action
-        drops = np.zeros((2, 2 * n, n))
-        for source, scale in enumerate(scales):
-            for side, (columns, branch_loss, v_sq_per) in enumerate(sides):
-                power = scale[side][:, None]  # of one scaled unit at each bus
-                flow = slice(side * num_branches, (side + 1) * num_branches)
-                flows[source, columns, flow] = power * feeder.paths * np.sqrt(branch_loss)
-                drops[source, columns] = power * v_sq_per[:, layout.obs_buses]
-        self._state_flows, self._action_flows = flows.astype(np.float32)
-        self._state_v_sq, self._action_v_sq = (-drops).astype(np.float32)
-        self._v_head = np.float32(case.v_head_pu)
-        self._v_head_sq = np.float32(case.v_head_pu**2)
 
     def _fold_costs(self, case: Case) -> None:
         """Fold building costs, in scaled units, and penalties; owners add up by agent."""
@@ -124,21 +83,14 @@ class JointModel:
         deviation *= self._per_obs_scale
         return Outcome(reward, np.negative(own, out=own), deviation)
 
-    def _flow(self, state: Float32, action: Float32) -> tuple[Float32, Float32]:
-        """Loss (B,) in kW, and v - v_head (B, O) in p.u."""
-        flow = state @ self._state_flows
-        flow += action @ self._action_flows
-        loss: Float32 = np.einsum("bl,bl->b", flow, flow)
-        return loss, self._v_deviation(state, action)
+    @abstractmethod
+    def _fold_flow(self, case: Case) -> None:
+        """Fold the power flow."""
 
+    @abstractmethod
+    def _flow(self, state: Float32, action: Float32) -> tuple[Float32, Float32]:
+        """Loss (B,) in kW, and v - v_head (B, O) in p.u.; the caller's own arrays."""
+
+    @abstractmethod
     def _v_deviation(self, state: Float32, action: Float32) -> Float32:
-        """v - v_head (B, O) in p.u.; -v_head where the linear model has collapsed (v_sq < 0)."""
-        d = state @ self._state_v_sq
-        d += action @ self._action_v_sq
-        np.maximum(d, -self._v_head_sq, out=d)
-        root = d + self._v_head_sq
-        np.sqrt(root, out=root)
-        root += self._v_head
-        d /= root
-        result: Float32 = d
-        return result
+        """v - v_head (B, O) in p.u.; the caller's own array."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from rllib_grid.cases.synthetic import interleaved_groups
 from rllib_grid.checks import known, whole
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
@@ -46,6 +45,11 @@ def make_groups(feeder: Feeder, grouping: Grouping, agents: int | None = None) -
     return (
         balanced_groups(feeder, agents) if grouping == "balanced" else interleaved_groups(n, agents)
     )
+
+
+def interleaved_groups(num_buses: int, num_agents: int) -> Groups:
+    """Buses dealt out in turn: agent i has i + 1, i + 1 + m and so on, as in case `ieee13`."""
+    return tuple(tuple(range(i + 1, num_buses + 1, num_agents)) for i in range(num_agents))
 
 
 def subtree_groups(feeder: Feeder, agents: int | None = None) -> Groups:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rllib_grid.checks import Array, number, per_bus
+from rllib_grid.extras import extra_module
 from rllib_grid.feeder import Feeder
 
 _UNRATED_KA = 99_999.0  # what pandapower's own converters write
@@ -40,9 +41,10 @@ def to_pandapower(
         The net; `pandapower.runpp(net)` solves it, `pandapower.to_json(net, path)` writes it.
 
     Raises:
-        GridError: if an array has another size, or a number is out of bounds.
+        GridError: if an array has another size, a number is out of bounds, or pandapower is not
+            installed.
     """
-    import pandapower as pp
+    pp = extra_module("pandapower", "feeders")
 
     p_mw = per_bus("p_kw", p_kw, feeder.num_buses) / 1000
     q_mvar = per_bus("q_kvar", q_kvar, feeder.num_buses) / 1000

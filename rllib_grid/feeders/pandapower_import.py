@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rllib_grid.errors import FeederError
+from rllib_grid.extras import extra_module
 from rllib_grid.feeders.imported import ImportedFeeder
 from rllib_grid.feeders.pandapower_tables import read_tables
 from rllib_grid.feeders.radial import radial_feeder
@@ -52,6 +53,7 @@ def load_net(path: Path) -> Any:
 
     Raises:
         FeederError: if the file cannot be read or holds something else.
+        GridError: if pandapower is not installed.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -64,7 +66,7 @@ def load_net(path: Path) -> Any:
     if not isinstance(content, dict) or content.get("_class") != "pandapowerNet":
         raise FeederError(f"{path} is not a pandapower net: it holds no pandapowerNet")
     _check_modules(content, path)
-    import pandapower
+    pandapower = extra_module("pandapower", "feeders")
 
     try:
         with warnings.catch_warnings():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rllib_grid.checks import Array
-from rllib_grid.errors import GridError
+from rllib_grid.extras import extra_module
 
 SHAPES = ("own", "bdew")
 _SOLAR_CONSTANT_W = 1098.0  # of Haurwitz's clear-sky model
@@ -64,13 +64,7 @@ def bdew_shape(kind: str, dates: NDArray[np.datetime64], shift_h: float) -> Arra
 
 @lru_cache(maxsize=2)
 def _bdew_year(year: int) -> dict[str, Array]:
-    try:
-        # Here, because it brings pandas along.
-        from demandlib import bdew  # type: ignore[import-untyped]
-    except ImportError:
-        raise GridError(
-            "shapes 'bdew' need the package demandlib: pip install demandlib==0.2.2"
-        ) from None
+    bdew = extra_module("demandlib.bdew", "bdew")
     frame = bdew.ElecSlp(year).slp_frame
     return {name: frame[name].to_numpy(np.float64) for name in ("h0_dyn", "g1")}
 

@@ -10,7 +10,7 @@ import pytest
 from rllib_grid import Case, Feeder, UniformDemand, make_case
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.devices.heat import HeatPumps
-from rllib_grid.sources.diversity import SyntheticProfiles
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rllib_grid import Feeder, FeederError, GridError
-from rllib_grid.feeder import IEEE13_CSV
+from rllib_grid.cases.presets import IEEE13_CSV
 
 HEADER = "from_bus,to_bus,r_ohm,x_ohm"
 

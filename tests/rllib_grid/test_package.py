@@ -24,8 +24,9 @@ def test_needs_neither_ray_nor_torch_nor_cvxpy() -> None:
 
 
 def test_every_public_name_loads() -> None:
+    assert set(rllib_grid.__all__) == set(rllib_grid._HOMES)
     for name in rllib_grid.__all__:
-        home = getattr(getattr(rllib_grid, name), "__module__", "rllib_grid.cases.case")
-        assert home.startswith("rllib_grid.")
+        home = getattr(getattr(rllib_grid, name), "__module__", "rllib_grid")
+        assert home.startswith("rllib_grid")
     with pytest.raises(AttributeError, match="no attribute 'Grid'"):
         rllib_grid.Grid  # noqa: B018

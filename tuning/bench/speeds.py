@@ -24,7 +24,7 @@ from policies.staged.algorithm import MADDPG, MINIBATCHES_PER_CALL
 from policies.staged.learner import MADDPGLearner
 from policies.staged.update import UpdateRule
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
-from rllib_grid.envs.grid_env import GridEnv
+from rllib_grid.extras import extra_module
 from tuning.bench.plain_loop import PlainLoop
 from tuning.cluster.local_ray import local_ray
 from tuning.commands.bench import BenchArgs
@@ -37,7 +37,6 @@ from tuning.records.run_folder import create_run
 
 ROUNDS = 5  # turns of each side of a comparison
 LANES = 4096  # feeders stepped at once
-ENVIRONMENT = GridEnv  # importing it registers "grid"
 
 Sides = dict[str, Callable[[], int]]
 Rates = dict[str, dict[str, float]]  # by what is measured, then by side
@@ -54,6 +53,7 @@ def run_bench(args: BenchArgs) -> None:
 
         run_scaling(args)
         return
+    extra_module("cvxpy", "bench")  # before anything is measured
     torch.set_num_threads(1)
     run = create_run(args.out, f"bench-{args.case}")
     turn = args.seconds / ROUNDS
@@ -220,7 +220,8 @@ def _decision(algo: MADDPG, args: BenchArgs) -> Sides:
     central = CvxpyDispatch(case)
 
     def decide() -> int:
-        controller.act(state, controller.act(state), v_pu)
+        prototype, _ = controller.take(1, state)
+        controller.take(2, state, prototype, v_pu)
         return 1
 
     def solve() -> int:

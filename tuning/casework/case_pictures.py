@@ -12,7 +12,7 @@ import numpy as np
 from tuning.drawing.panels import BLUE, ORANGE, SILVER, VERMILION, save_panels, tidy, tint
 from tuning.drawing.pictures import GREY
 from tuning.judging import rules
-from tuning.judging.evaluation import Actions
+from tuning.judging.actions import Actions
 from tuning.judging.samples import Floats
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rllib_grid import Case, make_case
-from rllib_grid.cases.building import case_of
+from rllib_grid import Case, case_of, make_case
+from rllib_grid.extras import extra_module
 from rllib_grid.feeders import make_groups, read_feeder, to_pandapower
 from tuning.commands.case import CaseArgs
 from tuning.drawing.sheets import Sheet, print_sheets
@@ -52,6 +52,8 @@ def run_case(args: CaseArgs) -> None:
         CommandError: A file cannot be written.
         GridError: What the feeder's file holds, or the case, is refused.
     """
+    if args.export is not None:
+        extra_module("pandapower", "feeders")  # before the work, which may be long
     made = _from_file(args, args.from_) if args.from_ is not None else _from_case(args)
     judge = Judge(made.case, *test_states(made.case, args.states))
     files = []
@@ -118,8 +120,6 @@ def _bounds(args: CaseArgs) -> dict[str, float]:
 
 
 def _export(made: _Made, path: Path) -> None:
-    import pandapower as pp
-
     net = to_pandapower(
         made.case.feeder,
         made.p_load_kw,
@@ -128,7 +128,7 @@ def _export(made: _Made, path: Path) -> None:
         branch_limit_kva=made.case.branch_limit_kva,
     )
     with replacing(path) as file:
-        file.write(pp.to_json(net).encode())
+        file.write(extra_module("pandapower", "feeders").to_json(net).encode())
 
 
 def summary(case: Case, judge: Judge, load: tuple[str, str]) -> Sheet:

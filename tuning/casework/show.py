@@ -9,7 +9,8 @@ from tuning.commands.show import ShowArgs
 from tuning.drawing.one_line import draw_one_line
 from tuning.errors import CommandError
 from tuning.judging import rules
-from tuning.judging.evaluation import apply, test_states
+from tuning.judging.actions import apply
+from tuning.judging.evaluation import test_states
 from tuning.records.run_folder import create_run
 
 ONE_LINE_PNG = "one_line.png"

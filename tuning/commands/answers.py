@@ -83,9 +83,10 @@ def evaluate(args: EvaluateArgs) -> None:
     if not run.controllers.is_dir():
         raise CommandError(f"{args.run} holds no controllers/ yet; finish its training first")
 
-    from policies.controllers.controller import load_controllers
+    from policies.controllers.files import load_controllers
     from rllib_grid import load_states
-    from tuning.judging.evaluation import judge, run_controllers
+    from tuning.judging.evaluation import judge
+    from tuning.judging.execution import run_controllers
     from tuning.judging.samples import reward_error
 
     controllers = load_controllers(run.controllers)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from policies.controllers.agent import AgentController
 from rllib_grid import Case, GridError, make_dispatch
 from rllib_grid.physics import ac, lindistflow
+from tuning.judging.actions import Actions, apply
 from tuning.judging.evaluation import judge
-from tuning.judging.execution import Actions, Controller, apply, run_controllers
+from tuning.judging.execution import run_controllers
 from tuning.judging.samples import Floats
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ _FIGURES = (
 
 
 def ac_check(
-    case: Case, controllers: Mapping[str, Controller], p_base_kw: Floats, q_base_kvar: Floats
+    case: Case, controllers: Mapping[str, AgentController], p_base_kw: Floats, q_base_kvar: Floats
 ) -> dict[str, Any] | None:
     """Judge the controllers' last actions under AC power flow, against the AC optimum.
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from rllib_grid.cases.case_layout import CLOCK, clock
+from policies.controllers.agent import AgentController
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.dispatch.days import Foresight, RecedingHorizon, perfect_foresight
-from rllib_grid.envs.day_rollout import DayRecord, Decide, Situation, idle, price_rule, run_days
+from rllib_grid.envs.day_rollout import DayRecord, Decide, idle, price_rule, run_days
 from rllib_grid.sources.forecast import Forecast
 from rllib_grid.sources.profiles import Profiles, Split
-from tuning.errors import CommandError
-from tuning.judging.evaluation import VIOLATION_TOLERANCE_PU, Controller
+from tuning.judging.day_execution import TeamOfControllers
+from tuning.judging.evaluation import VIOLATION_TOLERANCE_PU
 from tuning.judging.samples import Floats
 
 # Of the charge and of the temperature at midnight; no training draws from these streams.
@@ -81,7 +81,7 @@ class DayJudge:
         """Run the days under anything that decides."""
         return run_days(self.case, self.days, self.soc_start_kwh, decide, self.t_start_c)
 
-    def run_controllers(self, controllers: Mapping[str, Controller], stages: int) -> DayRecord:
+    def run_controllers(self, controllers: Mapping[str, AgentController], stages: int) -> DayRecord:
         """Run the days under exported controllers, up to one of their stages."""
         return self.run(TeamOfControllers(self.case, controllers, self.days.num_steps, stages))
 
@@ -178,84 +178,3 @@ def _drawn_by_date(key: int, days: Profiles, num_buses: int) -> Floats:
             for date in days.dates
         ]
     )
-
-
-class TeamOfControllers:
-    """Exported controllers as something that decides, for `run_days`.
-
-    At each step every stage acts, each agent measures its own buses, and the next stage acts on
-    that; what the last one does is done.
-
-    Args:
-        case: The case they act on.
-        controllers: One per agent of the case.
-        num_steps: Steps per day.
-        stages: How many of their stages to run.
-
-    Raises:
-        CommandError: The controllers are not those of this case, or have fewer stages.
-    """
-
-    def __init__(
-        self,
-        case: DayCase,
-        controllers: Mapping[str, Controller],
-        num_steps: int,
-        stages: int,
-    ) -> None:
-        if set(controllers) != set(case.agents):
-            raise CommandError(
-                f"the controllers are of {', '.join(sorted(controllers))}, "
-                f"but case {case.name} has {', '.join(case.agents)}"
-            )
-        for agent, controller in controllers.items():
-            if dict(controller.signature) != case.layout.signature(agent):
-                raise CommandError(f"the controller of {agent} was not made for case {case.name}")
-            if not 1 <= stages <= controller.num_stages:
-                raise CommandError(f"stage {stages} is not in 1..{controller.num_stages}")
-        self._case, self._controllers, self._stages = case, controllers, stages
-        self._num_steps = num_steps
-
-    def __call__(self, situation: Situation) -> tuple[Floats, ...]:
-        """Return p_ctrl_kw, q_ctrl_kvar and any p_heat_kw, (N, n) each."""
-        known = _by_name(situation, self._num_steps)
-        kinds = len(self._case.layout.action.per_bus)
-        controls = np.zeros((kinds, *situation.p_base_kw.shape))
-        actions: dict[str, Floats] = {}
-        seen: dict[str, Floats] = {}
-        for stage in range(1, self._stages + 1):
-            for agent, controller in self._controllers.items():
-                state = np.stack([known[e["name"]] for e in controller.signature["state"]], axis=1)
-                actions[agent] = controller.act(
-                    state, actions.get(agent), seen.get(agent), stage=stage
-                )
-            for agent, controller in self._controllers.items():
-                own = np.array(controller.signature["buses"]) - 1
-                controls[:, :, own] = np.split(actions[agent], kinds, axis=1)
-            if stage < self._stages:
-                v_pu = situation.v_pu(*controls)
-                for agent, controller in self._controllers.items():
-                    seen[agent] = v_pu[:, np.array(controller.signature["buses"]) - 1]
-        return tuple(controls)
-
-
-def _by_name(situation: Situation, num_steps: int) -> dict[str, Floats]:
-    """Everything that a controller may know of N feeders, (N,) by the signature's names."""
-    per_bus = {
-        "p_base_kw": situation.p_base_kw,
-        "q_base_kvar": situation.q_base_kvar,
-        "soc_kwh": situation.soc_kwh,
-    }
-    shared = {"price_eur_per_kwh": situation.price_eur_per_kwh}
-    if situation.climate is not None:
-        per_bus["t_in_c"] = np.asarray(situation.climate.t_in_c, np.float64)
-        shared["outdoor_c"] = np.asarray(situation.climate.outdoor_c, np.float64)
-    known = {
-        f"{name}[{bus + 1}]": values[:, bus]
-        for name, values in per_bus.items()
-        for bus in range(values.shape[1])
-    }
-    count = len(situation.price_eur_per_kwh)
-    hands = clock(np.array(situation.step), num_steps)
-    known |= {name: np.full(count, hands[k]) for k, name in enumerate(CLOCK)}
-    return known | shared

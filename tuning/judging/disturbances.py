@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuning.judging.execution import NO_FAULTS, Faults
+from tuning.judging.held_states import NO_FAULTS, Faults
 
 METER_ERRORS_PU = (1e-4, 3e-4, 1e-3, 3e-3)
 METER_STEPS_PU = (1e-4, 1e-3)

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from policies.controllers.agent import AgentController
 from rllib_grid import Case, make_dispatch, team_optimal
-from tuning.judging.execution import NO_FAULTS, Faults
-from tuning.judging.execution import Actions as Actions
-from tuning.judging.execution import Controller as Controller
-from tuning.judging.execution import apply as apply
-from tuning.judging.execution import run_controllers as run_controllers
+from tuning.judging.actions import Actions, apply
+from tuning.judging.execution import run_controllers
+from tuning.judging.held_states import NO_FAULTS, Faults
 from tuning.judging.samples import Floats, cdf, histogram, mean_ci95, reward_error
 
 TEST_STATES = 10_000
@@ -170,7 +169,7 @@ class Judge:
 
     def stages(
         self,
-        controllers: Mapping[str, Controller],
+        controllers: Mapping[str, AgentController],
         meter_error_pu: float | None = None,
         case: Case | None = None,
         faults: Faults = NO_FAULTS,
@@ -194,7 +193,7 @@ class Judge:
         stages = next(iter(controllers.values())).num_stages
         return [self._judged(actions) for actions in (*done[: stages - 1], done[-1])]
 
-    def rounds(self, controllers: Mapping[str, Controller], rounds: int) -> list[Judgement]:
+    def rounds(self, controllers: Mapping[str, AgentController], rounds: int) -> list[Judgement]:
         """Return the figures of the last stage applied once, twice, ... ``rounds`` times.
 
         Recurrent controllers take the rounds that they were made for, whatever ``rounds`` says.
@@ -211,7 +210,7 @@ class Judge:
     def _judged(self, actions: Actions) -> Judgement:
         return judge(self.case, actions, self.optimal_kw(actions))
 
-    def meter_errors(self, controllers: Mapping[str, Controller]) -> dict[str, list[float]]:
+    def meter_errors(self, controllers: Mapping[str, AgentController]) -> dict[str, list[float]]:
         """Return what errors of the meters do to the mean PER of the last stage.
 
         Returns:

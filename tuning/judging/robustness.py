@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from policies.controllers.controller import Controller, load_controllers
+from policies.controllers.agent import AgentController
+from policies.controllers.files import load_controllers
 from tuning.commands.robustness import RobustnessArgs
 from tuning.drawing.pictures import in_per_cent, save_picture
 from tuning.drawing.sheets import Sheet, number, print_sheets
@@ -100,7 +101,7 @@ def common_case(runs: Sequence[Path]) -> Case:
 
 
 def put_through(
-    judge: Judge, controllers: Mapping[str, Controller], tried: Sequence[Disturbance]
+    judge: Judge, controllers: Mapping[str, AgentController], tried: Sequence[Disturbance]
 ) -> list[list[Judgement]]:
     """Judge controllers under one disturbance after another, on the same states and streams.
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from rllib_grid import BASELINES, make_case, make_dispatch, team_optimal
 from tuning.errors import CommandError
+from tuning.judging.actions import Actions, apply, loading
 from tuning.judging.dispatch_progress import DispatchProgress
-from tuning.judging.evaluation import Actions, Judgement, apply, judge, run_controllers
-from tuning.judging.execution import loading
+from tuning.judging.evaluation import Judgement, judge
+from tuning.judging.execution import run_controllers
 from tuning.judging.samples import Floats
 from tuning.options.case_settings import read_case_settings
 from tuning.records.run_folder import load_run

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from tuning.options.recipe import Recipe
 
 if TYPE_CHECKING:
+    from policies.controllers.agent import AgentController
     from rllib_grid import Case, DayCase
-    from tuning.judging.execution import Controller
 
-Team = Mapping[str, "Controller"]  # by agent
+Team = Mapping[str, "AgentController"]  # by agent
 Validate = Callable[[Team], dict[str, float]]  # columns of progress.csv by name
 
 

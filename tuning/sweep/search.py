@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from rllib_grid.extras import extra_module
 from tuning.campaigns.trainings import INCOMPLETE
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray, quiet_rllib
@@ -69,6 +70,8 @@ def run_sweep(args: SweepArgs) -> int:
 
 
 def _check_settings(args: SweepArgs) -> None:
+    if args.searcher == "optuna":
+        extra_module("optuna", "sweep")  # before anything is made
     quiet_rllib()
     for config in args.space.probes():
         try:

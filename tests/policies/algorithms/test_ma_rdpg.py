@@ -10,8 +10,8 @@ from ray.rllib.core.columns import Columns
 
 from policies import MARDPG, MADDPGConfig, MARDPGConfig, load_controllers
 from policies.algorithms.ma_rdpg_runner import MARDPGEnvRunner
-from policies.controllers.controller import ControllerError
-from policies.controllers.recurrent import run_rounds
+from policies.controllers.agent import ControllerError
+from policies.controllers.team import Team
 from policies.staged.modules import CRITIC, actor_id
 
 TIMES = ("wall_s", "sample_s", "update_s")
@@ -266,7 +266,7 @@ def test_exported_controllers_earn_the_validation_return(learnt, saved, which, t
     algo.export_controllers(tmp_path)
     team = load_controllers(tmp_path)
     game = JointGame(episodes, np.random.SeedSequence(0), horizon=steps)  # validation's states
-    state, earned, last = game.reset(), 0.0, None
+    state, earned, together = game.reset(), 0.0, Team(team)
 
     def scaled(actions):
         columns = []
@@ -281,18 +281,21 @@ def test_exported_controllers_earn_the_validation_return(learnt, saved, which, t
             for agent, part in game.obs_slices.items()
         }
 
+    probes = []
+
+    def probe(actions):
+        probes.append(actions)
+        return physical(game.probe(scaled(actions)))
+
     for _ in range(steps):
         own = {
             agent: units(team, agent, "state", state[:, part])
             for agent, part in game.state_slices.items()
         }
-        rounds, memories = run_rounds(
-            team, own, lambda actions: physical(game.probe(scaled(actions))), last
-        )
-        assert len(rounds) == 2
-        step = game.step(scaled(rounds[-1]))
+        step = game.step(scaled(together.act(own, probe)))
         earned, state = earned + step.reward.mean(), step.next_state
-        last = rounds[-1], physical(step.obs), memories
+        together.measured(physical(step.obs))
+    assert len(probes) == steps
     expected = algo.progress()["ended"][0]["best_return"]
     assert earned == pytest.approx(expected, rel=1e-3)
     if which != "learnt":

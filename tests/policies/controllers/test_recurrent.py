@@ -13,13 +13,10 @@ import pytest
 import torch
 
 from policies.contract.joint_spec import JointSpec
-from policies.controllers.controller import (
-    Controller,
-    ControllerError,
-    load_controllers,
-    save_controllers,
-)
-from policies.controllers.recurrent import RecurrentController, kind_name, run_rounds
+from policies.contract.walk import Turns
+from policies.controllers.agent import ControllerError
+from policies.controllers.files import load_controllers, save_controllers
+from policies.controllers.recurrent import RecurrentController, kind_name
 from policies.networks.recurrent import RecurrentActor
 from policies.networks.team import ACTORS
 
@@ -112,36 +109,9 @@ def test_a_row_alone_is_the_row_of_a_batch():
     np.testing.assert_allclose(two, again[4], atol=1e-5)
 
 
-def test_a_team_measures_after_every_round_but_the_last():
-    made, asked = controllers(), []
-    states = {
-        agent: physical(agent, "state", np.zeros((B, s)))
-        for agent, s in zip(SPEC.agents, SPEC.state_dims, strict=True)
-    }
-
-    def measure(actions):
-        asked.append(actions)
-        return {
-            agent: physical(agent, "observation", np.zeros((B, o)))
-            for agent, o in zip(SPEC.agents, SPEC.obs_dims, strict=True)
-        }
-
-    rounds, memories = run_rounds(made, states, measure)
-    assert len(rounds) == L and len(asked) == L - 1
-    for agent, memory in memories.items():
-        assert memory.round == L
-        np.testing.assert_array_equal(asked[0][agent], rounds[0][agent])
-        assert not np.allclose(rounds[0][agent], rounds[1][agent])
-    on, memories = run_rounds(made, states, measure, (rounds[-1], measure({}), memories))
-    assert memories["agent_0"].round == 2 * L
-    assert not np.allclose(on[0]["agent_0"], rounds[0]["agent_0"])  # it remembers
-
-
 def test_bad_calls_are_refused():
     controller = controllers()["agent_0"]
     action, memory = controller.act_round(np.zeros((B, 2)))
-    with pytest.raises(ControllerError, match=r"acts in rounds: use act_round\("):
-        controller.act(np.zeros(2))
     with pytest.raises(ControllerError, match="the first round takes the state alone"):
         controller.act_round(np.zeros((B, 2)), action)
     with pytest.raises(ControllerError, match="the first round takes the state alone"):
@@ -194,14 +164,33 @@ def test_descriptions_that_do_not_fit_are_refused(key, value, tmp_path):
         load_controllers(tmp_path)
 
 
-def test_stages_and_rounds_do_not_mix():
-    made = controllers()
-    made["agent_1"] = RecurrentController(
-        "agent_1", signature("agent_1"), made["agent_1"].kinds, made["agent_1"].weights, L + 1
-    )
-    with pytest.raises(ControllerError, match=r"differ in their number of rounds: \[2, 3\]"):
-        run_rounds(made, {}, lambda actions: {})
-    assert issubclass(RecurrentController, Controller)
+def test_turns_are_the_rounds_it_was_trained_for():
+    controller = controllers()["agent_1"]
+    assert controller.turns() == controller.turns(stages=1, rounds=7) == Turns(1, L)
+    with pytest.raises(ControllerError, match=r"agent_1: stage 2 is not in 1\.\.1"):
+        controller.turns(stages=2)
+    assert controller.goes_on and not controllers(recurs=False)["agent_1"].goes_on
+    state = draw(0, 1)
+    action, memory = controller.take(1, state)
+    np.testing.assert_array_equal(action, controller.act_round(state)[0])
+    again, _ = controller.take(2, state, action, draw(1, 3), memory)
+    expected, _ = controller.act_round(state, action, draw(1, 3), memory)
+    np.testing.assert_array_equal(again, expected)
+
+
+@pytest.mark.parametrize("kind", ACTORS)
+def test_actions_keep_their_circles(kind):
+    free = controllers(kind)["agent_1"]
+    bounded = {**free.signature, "action_circles": [[0, 1, 0.5]]}
+    held = RecurrentController("agent_1", bounded, free.kinds, free.weights, L)
+    memory = given = None
+    for _ in range(L):
+        seen = () if given is None else (given, draw(1, 3), memory)
+        action, _ = free.act_round(10 * draw(0, 1), *seen)
+        given, memory = held.act_round(10 * draw(0, 1), *seen)
+        sizes = np.hypot(*action.T), np.hypot(*given.T)
+        assert (sizes[0] > 0.5).any()
+        np.testing.assert_allclose(sizes[1], np.minimum(sizes[0], 0.5))
 
 
 def test_loading_needs_neither_ray_nor_torch(tmp_path):

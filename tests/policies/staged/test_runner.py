@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from quadratic_game import GAINS, JointGame
+from quadratic_game import GAINS, Game, JointGame
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.policy.sample_batch import MultiAgentBatch
 from ray.rllib.utils.metrics import NUM_ENV_STEPS_SAMPLED, NUM_EPISODES, WEIGHTS_SEQ_NO
@@ -348,3 +348,33 @@ def test_iterating_waits_for_the_last_stage():
     runner.config.rounds = 3
     assert runner.collect(8, (0,), 0.0).probes == 0
     assert runner.validate(weights_of(runner, 1), 10, 0)[1] == 0
+
+
+# --- the environment --------------------------------------------------------------------
+
+
+def test_copies_of_a_plain_environment_are_few_and_all_closed():
+    made, closed = [], []
+
+    class Plain(Game):
+        def __init__(self, context):
+            super().__init__({"joint": False})
+            made.append(self)
+
+        def close(self):
+            closed.append(self)
+
+    config = MADDPGConfig().environment(Plain).env_runners(num_envs_per_env_runner=4)
+    runner = MADDPGEnvRunner(config=config.stages(num_stages=1).training(actor_width=8))
+    runner.collect(6, (0,), 0.1)
+    runner.collect(3, (1,), 0.1)
+    runner.validate(weights_of(runner, 1), 5, 0)
+    assert len(made) == 5  # as many as are ever stepped at once
+    assert not closed
+    runner.stop()
+    assert closed == made
+
+
+def test_no_environment_is_one_line():
+    with pytest.raises(ValueError, match=r"no environment: name one with \.environment\(\.\.\.\)"):
+        MADDPGEnvRunner(config=MADDPGConfig())

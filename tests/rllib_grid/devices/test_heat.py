@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rllib_grid import GridError
-from rllib_grid.cases.day_case import DayCase, make_day_case
+from rllib_grid.cases.day_case import DayCase
+from rllib_grid.cases.day_presets import make_day_case
 from rllib_grid.devices.heat import HeatPumps
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from policies.contract.joint_spec import JointEnv, JointSpec
 from rllib_grid import GridError
-from rllib_grid.cases.case_layout import CLOCK, clock
-from rllib_grid.cases.day_case import DayCase, make_day_case
+from rllib_grid.cases.clock import CLOCK, clock
+from rllib_grid.cases.day_case import DayCase
+from rllib_grid.cases.day_presets import make_day_case
 from rllib_grid.envs.day_env import JointDayEnv
 from rllib_grid.envs.day_rollout import run_days
 from rllib_grid.envs.grid_day_env import GridDayEnv

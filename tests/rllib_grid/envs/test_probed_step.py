@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rllib_grid import Case, GridError, JointGridEnv, UniformDemand
-from rllib_grid.envs.probed_step import q_moved, rounded_pu
+from rllib_grid.envs.probed_step import Frame, ProbedStep, q_moved, rounded_pu
 
 B = 64
 
@@ -206,6 +206,65 @@ def test_a_saved_state_goes_on_within_a_step(ieee13: Case) -> None:
 
 def test_ideal_probes_cost_no_bookkeeping(ieee13: Case) -> None:
     assert "probed" not in JointGridEnv(ieee13.replace(meter_step_pu=1e-4), 2, 0).get_state()
+
+
+# --- the rules, whatever the units ---------------------------------------------------------
+
+
+def physical(case: Case, lanes: int) -> ProbedStep:
+    """A step in kW, bus by bus."""
+    return ProbedStep(case, lanes, Frame.physical(case))
+
+
+def test_drift_is_the_same_in_all_units(ieee13: Case) -> None:
+    case = ieee13.replace(drift_kw=5.0, demand=UniformDemand(power_factor_low=0.8))
+    layout, rng = case.layout, np.random.default_rng(0)
+    p_kw, q_kvar = case.demand.sample(rng, B)
+    normal = rng.standard_normal(p_kw.shape)
+    moved_kw, moved_kvar = physical(case, B).drift(p_kw, q_kvar, normal)
+    assert moved_kw == pytest.approx(5.0 * normal)
+    state = layout.to_state(p_kw, q_kvar)
+    joint = np.zeros_like(state)
+    joint[:, layout.p_columns], joint[:, layout.q_columns] = ProbedStep(
+        case, B, Frame.joint(case)
+    ).drift(state[:, layout.p_columns], state[:, layout.q_columns], normal)
+    found_kw, found_kvar = layout.from_state(joint)
+    assert found_kw == pytest.approx(moved_kw, rel=1e-5)
+    assert found_kvar == pytest.approx(moved_kvar, rel=1e-4, abs=1e-4)
+
+
+def test_agents_lose_their_own_buses(ieee13: Case) -> None:
+    """The agents of ieee13 have the odd buses and the even ones."""
+    step = physical(ieee13.replace(agent_loss=0.5, probe_loss=0.5), 2)
+    step.lose_agents(np.array([[0.4, 0.6], [0.5, 0.1]]))  # the first agent, the second one
+    first, second = np.full((2, 24), 1.0), np.full((2, 24), 2.0)
+    assert (step.held(first) == first).all()  # nothing to stay with yet
+    step.began_with(first)
+    step.count()
+    step.began_with(second)  # which has no meaning any more
+    done = step.held(second)
+    assert done[0].tolist() == [1.0, 2.0] * 12 and done[1].tolist() == [2.0, 1.0] * 12
+    step.lose_agents(np.zeros((2, 2)))  # nor may anybody drop out in the middle
+    assert step.lost.tolist() == [[True, False], [False, True]]
+
+    v_head, v_pu = ieee13.v_head_pu, np.full((2, 12), 0.97)
+    read = step.came_through(v_pu, np.array([[0.9, 0.1], [0.1, 0.9]]))
+    assert read[0].tolist() == [0.97, v_head] * 6 and read[1].tolist() == [v_head, 0.97] * 6
+    read = step.came_through(v_pu - 0.01, np.zeros((2, 2)))
+    assert read[0].tolist() == [0.97, v_head] * 6  # what they had last
+    step.begin(np.array([True, False]))
+    assert not step.lost[0].any() and step.lost[1].any()
+    read = step.came_through(v_pu, np.zeros((2, 2)))
+    assert read[0].tolist() == [v_head] * 12 and read[1, 1] == 0.97
+
+
+def test_a_step_is_paid_for_in_parts(ieee13: Case) -> None:
+    step = physical(ieee13.replace(probe_share=0.3), 2)
+    cost = np.array([[10.0], [20.0]])
+    assert step.whole(cost).tolist() == cost.tolist()
+    step.charge(cost)
+    step.count()
+    assert step.whole(2 * cost)[:, 0] == pytest.approx([3 + 14, 6 + 28])
 
 
 @pytest.mark.parametrize(

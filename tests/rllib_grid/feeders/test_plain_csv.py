@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rllib_grid import Feeder, FeederError
-from rllib_grid.feeder import IEEE13_CSV
+from rllib_grid.cases.presets import IEEE13_CSV
 from rllib_grid.feeders import from_csv
 
 HEADER = "from_bus,to_bus,r_ohm,x_ohm,p_kw,q_kvar,s_limit_kva,note\n"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rllib_grid import GridError
-from rllib_grid.sources.diversity import SyntheticProfiles
-from rllib_grid.sources.kinds import profiles_from_dict
+from rllib_grid.sources.profile_source import profiles_from_dict
 from rllib_grid.sources.profiles import SPLITS, Profiles
 from rllib_grid.sources.shapes import bdew_shape, clear_sky_w_per_m2, is_weekend
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 
 
 @pytest.fixture(scope="module")

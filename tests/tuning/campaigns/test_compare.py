@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from rllib_grid import make_case
 from tuning.campaigns import trainings as grid
 from tuning.campaigns.progress import GridProgress

@@ -13,7 +13,7 @@ from tuning.casework import case_pictures
 from tuning.drawing import one_line
 from tuning.drawing.panels import tint
 from tuning.judging import rules
-from tuning.judging.evaluation import Actions, apply
+from tuning.judging.actions import Actions, apply
 from tuning.judging.evaluation import test_states as draw_states
 
 

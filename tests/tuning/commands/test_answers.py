@@ -6,15 +6,16 @@ import csv
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from rllib_grid import OptimalDispatch, load_states, make_case, save_states
-from tuning.judging import evaluation
+from tuning.judging.execution import run_controllers
 from tuning.records.files import write_json
 from tuning.records.run_folder import create_run
 
 
-class Constant:
+class Constant(StandIn):
     """A controller that sets stage x 10 kW and 0 kvar at every bus."""
 
     num_stages = 2
@@ -32,14 +33,14 @@ class Constant:
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A run folder of ieee13 whose controllers are `Constant`."""
-    from policies.controllers import controller
+    from policies.controllers import files
 
     case = make_case("ieee13")
     run = create_run(tmp_path / "trained", "x")
     run.write_config(case, seed=0)
     run.controllers.mkdir()
     loaded = {agent: Constant(case, agent) for agent in case.agents}
-    monkeypatch.setattr(controller, "load_controllers", lambda folder: loaded)
+    monkeypatch.setattr(files, "load_controllers", lambda folder: loaded)
     return run.path
 
 
@@ -170,7 +171,8 @@ def exported(tmp_path):
     import torch
 
     from policies.contract.joint_spec import JointSpec
-    from policies.controllers.controller import Controller, save_controllers
+    from policies.controllers.files import save_controllers
+    from policies.controllers.staged import Controller
     from policies.networks.team import TeamActor
 
     case = make_case("ieee13")
@@ -202,7 +204,7 @@ assert not {{"ray", "torch"}} & set(sys.modules), "started"
     assert (done.returncode, done.stderr) == (0, "")
     case = make_case("ieee13")
     controllers = load_controllers(exported.controllers)
-    *_, last = evaluation.run_controllers(case, controllers, *load_states(states, 12))
+    *_, last = run_controllers(case, controllers, *load_states(states, 12))
     with np.load(outs[0]) as evaluated, np.load(outs[1]) as optimum:
         np.testing.assert_array_equal(evaluated["p_ctrl_kw"], last.p_ctrl_kw)
         np.testing.assert_array_equal(evaluated["v_pu"], last.v_pu)

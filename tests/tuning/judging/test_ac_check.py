@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
 from rllib_grid import AcDispatch, OptimalDispatch, make_case
 from rllib_grid.physics.ac import solve
@@ -20,7 +21,7 @@ CASE = make_case("ieee13-volt")
 STATES = evaluation.test_states(CASE, 60)
 
 
-class Droop:
+class Droop(StandIn):
     """A controller that answers the voltages it is shown, and keeps them."""
 
     rounds, num_stages = 1, 2

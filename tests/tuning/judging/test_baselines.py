@@ -7,17 +7,19 @@ import io
 import numpy as np
 import pytest
 from rich.console import Console
+from stand_in import StandIn
 
 from rllib_grid import BASELINES, OptimalDispatch, make_case
 from tuning.judging import dispatch_progress, rules
+from tuning.judging.actions import Actions
 from tuning.judging.baselines import draw, judge_case, sheet
-from tuning.judging.evaluation import Actions, Judge
+from tuning.judging.evaluation import Judge
 from tuning.judging.evaluation import test_states as draw_states
 from tuning.records.files import read_json
 from tuning.records.run_folder import create_run
 
 
-class Constant:
+class Constant(StandIn):
     """A controller that sets 10 kW and 0 kvar at every bus."""
 
     num_stages = 1

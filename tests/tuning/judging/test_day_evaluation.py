@@ -1,21 +1,17 @@
-"""Days judged: shares of the gap, violations, and controllers that see what they should."""
+"""Days judged: shares of the gap, violations, and what is proven of the optimum."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from policies.controllers.controller import Controller
 from rllib_grid import Feeder
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.devices.heat import HeatPumps
-from rllib_grid.envs.day_env import JointDayEnv
 from rllib_grid.envs.day_rollout import idle
-from rllib_grid.sources.diversity import SyntheticProfiles
-from tuning.errors import CommandError
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 from tuning.judging.day_evaluation import (
     DayJudge,
-    TeamOfControllers,
     judged_days,
     temperatures_at_midnight,
 )
@@ -44,39 +40,6 @@ def warm_judge(warm) -> DayJudge:
 @pytest.fixture(scope="module")
 def judge(case) -> DayJudge:
     return DayJudge(case, "test", 4)
-
-
-def controllers(case: DayCase, stages: int = 1, seed: int = 0) -> dict[str, Controller]:
-    """Networks with random weights, of the kind that trainings export."""
-    rng = np.random.default_rng(seed)
-
-    def weights(agent: str, stage: int):
-        signature = case.layout.signature(agent)
-        n_out = len(signature["action"])
-        n_in = len(signature["state"])
-        n_in += n_out + len(signature["observation"]) if stage > 1 else 0
-        shapes = {
-            "inputs.weight": (n_in, n_in),
-            "inputs.bias": (n_in,),
-            "first.weight": (n_in, 8),
-            "first.bias": (8,),
-            "second.weight": (8, 8),
-            "second.bias": (8,),
-            "last.weight": (8, n_out),
-            "last.bias": (n_out,),
-            "skip.weight": (n_in, n_out),
-        }
-        return {k: rng.normal(0, 0.3, s).astype(np.float32) for k, s in shapes.items()}
-
-    return {
-        agent: Controller(
-            agent,
-            case.layout.signature(agent),
-            ["plain"] * stages,
-            [weights(agent, stage) for stage in range(1, stages + 1)],
-        )
-        for agent in case.agents
-    }
 
 
 def test_the_gap_runs_from_idling_to_perfect_foresight(judge):
@@ -148,56 +111,6 @@ def test_a_date_begins_with_the_same_temperature_whatever_else_is_judged(warm, c
     shares = (starts - 18.0) / 4.0, (judged_days(warm, "test", 1000)[1] / 100.0 - 0.2) / 0.6
     assert abs(np.corrcoef(shares[0].ravel(), shares[1].ravel())[0, 1]) < 0.3
     assert temperatures_at_midnight(case, every) is None
-
-
-@pytest.mark.parametrize("heated", [False, True])
-@pytest.mark.parametrize("stages", [1, 2])
-def test_controllers_do_what_they_do_in_the_environment(request, stages, heated):
-    """The same networks, stepped through the joint environment in scaled units."""
-    judge = request.getfixturevalue("warm_judge" if heated else "judge")
-    case, width = judge.case, 6 if heated else 4
-    team = controllers(case, stages)
-    record = judge.run_controllers(team, stages)
-    env = JointDayEnv(case, 4, 0, "test")
-    where = np.searchsorted(case.days("test").dates, judge.days.dates)
-    state, total = env.start(where, judge.soc_start_kwh, judge.t_start_c), np.zeros(4)
-
-    def scaled(values, entries):
-        return (values - [e["offset"] for e in entries]) / [e["scale"] for e in entries]
-
-    def physical(values, entries):
-        return [e["offset"] for e in entries] + [e["scale"] for e in entries] * values
-
-    for _ in range(24):
-        action, obs = np.zeros((4, width)), np.zeros((4, 2))
-        for stage in range(1, stages + 1):
-            before = action.copy()
-            for agent, controller in team.items():
-                signature = controller.signature
-                own = physical(state[:, env.state_slices[agent]], signature["state"])
-                part = env.action_slices[agent]
-                seen = (None, None)
-                if stage > 1:
-                    seen = (
-                        physical(before[:, part], signature["action"]),
-                        physical(obs[:, env.obs_slices[agent]], signature["observation"]),
-                    )
-                action[:, part] = scaled(controller.act(own, *seen), signature["action"])
-            obs = env.probe(np.clip(action, -1, 1))
-        step = env.step(np.clip(action, -1, 1))
-        state = step.next_state
-        total += step.reward
-    np.testing.assert_allclose(total, -record.cost_eur, rtol=1e-3, atol=1e-2)
-
-
-def test_controllers_of_another_case_are_refused(case):
-    team = controllers(case)
-    with pytest.raises(CommandError, match=r"stage 2 is not in 1..1"):
-        TeamOfControllers(case, team, 24, 2)
-    with pytest.raises(CommandError, match="the controller of agent_0 was not made for case line"):
-        TeamOfControllers(case.replace(p_limit_kw=5.0), team, 24, 1)
-    with pytest.raises(CommandError, match="the controllers are of agent_0, but case line has"):
-        TeamOfControllers(case, {"agent_0": team["agent_0"]}, 24, 1)
 
 
 def test_idle_does_nothing(judge):

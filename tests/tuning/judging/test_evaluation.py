@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rllib_grid import OptimalDispatch, make_case
-from tuning.errors import CommandError
 from tuning.judging import evaluation
 from tuning.judging import samples as statistics
-from tuning.judging.evaluation import Actions, Judge, judge, run_controllers, violation_pu
+from tuning.judging.actions import Actions
+from tuning.judging.evaluation import Judge, judge, violation_pu
 
 PINNED_FIRST_KW = 50.39557352580397  # a change of the stream would make old results incomparable
 
@@ -94,81 +94,3 @@ def test_optimal_actions_have_no_error_and_the_rules_are_where_they_should_be():
     assert yardsticks["test_states"] == 2_000
     per = judged.per(optimum.p_ctrl_kw, optimum.q_ctrl_kvar)
     np.testing.assert_allclose(per, 0.0, atol=1e-6)
-
-
-class Recorder:
-    """A controller that always sets ``kw`` and ``kvar``, and keeps what it was shown."""
-
-    def __init__(self, case, agent, kw, kvar, num_stages=2):
-        self.signature = case.layout.signature(agent)
-        self.num_stages = num_stages
-        self.rounds = 1
-        self.value = (kw, kvar)
-        self.seen = []
-
-    def act(self, state, prototype=None, observation=None, stage=None):
-        self.seen.append((stage, state, prototype, observation))
-        buses = len(self.signature["buses"])
-        return np.repeat(np.array([self.value], np.float32) * stage, buses, 1).repeat(len(state), 0)
-
-
-def test_each_stage_sees_own_buses_and_the_voltages_of_the_stage_before():
-    case = make_case("ieee13")
-    p_base_kw, q_base_kvar = evaluation.test_states(case, 3)
-    agents = {
-        "agent_0": Recorder(case, "agent_0", 10.0, -5.0),
-        "agent_1": Recorder(case, "agent_1", -20.0, 8.0),
-    }
-    first, second = run_controllers(case, agents, p_base_kw, q_base_kvar)
-    odd, even = np.arange(0, 12, 2), np.arange(1, 12, 2)  # columns of buses 1, 3, .. and 2, 4, ..
-    np.testing.assert_array_equal(first.p_ctrl_kw[:, odd], 10.0)
-    np.testing.assert_array_equal(first.q_ctrl_kvar[:, even], 8.0)
-    np.testing.assert_array_equal(second.p_ctrl_kw[:, even], -40.0)
-    np.testing.assert_allclose(
-        first.v_pu, case.v_pu(p_base_kw, q_base_kvar, first.p_ctrl_kw, first.q_ctrl_kvar)
-    )
-    stages = [stage for stage, *_ in agents["agent_1"].seen]
-    assert stages == [1, 2]
-    _, state, prototype, observation = agents["agent_1"].seen[1]
-    np.testing.assert_array_equal(state, np.hstack([p_base_kw[:, even], q_base_kvar[:, even]]))
-    np.testing.assert_array_equal(prototype, np.tile([-20.0] * 6 + [8.0] * 6, (3, 1)))
-    np.testing.assert_array_equal(observation, first.v_pu[:, even])
-    assert agents["agent_0"].seen[0][2:] == (None, None)
-
-
-def test_meters_err_in_what_agents_see_and_not_in_what_is_judged():
-    case = make_case("ieee13")
-    p_base_kw, q_base_kvar = evaluation.test_states(case, 2_000)
-    agents = {agent: Recorder(case, agent, 10.0, -5.0) for agent in case.agents}
-    first, _ = run_controllers(case, agents, p_base_kw, q_base_kvar, meter_error_pu=1e-3)
-    errors = []
-    for agent in case.agents:
-        buses = np.array(case.layout.signature(agent)["buses"]) - 1
-        errors.append(agents[agent].seen[1][3] - first.v_pu[:, buses])
-    errors = np.hstack(errors)
-    assert np.std(errors) == pytest.approx(1e-3, rel=0.05)
-    assert np.abs(np.corrcoef(errors.T) - np.eye(12)).max() < 0.1
-    true_pu = case.v_pu(p_base_kw, q_base_kvar, first.p_ctrl_kw, first.q_ctrl_kvar)
-    np.testing.assert_array_equal(first.v_pu, true_pu)
-
-
-def test_stages_can_be_cut_short_but_not_invented():
-    case = make_case("ieee13")
-    states = evaluation.test_states(case, 3)
-    agents = {agent: Recorder(case, agent, 1.0, 1.0) for agent in case.agents}
-    assert len(run_controllers(case, agents, *states, num_stages=1)) == 1
-    with pytest.raises(CommandError, match=r"--stage: 3 is out of bounds, the run has 1\.\.2"):
-        run_controllers(case, agents, *states, num_stages=3)
-
-
-def test_controllers_of_another_case_are_refused():
-    case, other = make_case("ieee13"), make_case("ieee13-contiguous")
-    states = evaluation.test_states(case, 3)
-    agents = {agent: Recorder(other, agent, 1.0, 1.0) for agent in other.agents}
-    with pytest.raises(CommandError, match="agent_0 was not made for case ieee13"):
-        run_controllers(case, agents, *states)
-    with pytest.raises(CommandError, match="but case ieee13 has agent_0, agent_1"):
-        run_controllers(case, {"agent_0": agents["agent_0"]}, *states)
-    agents = {a: Recorder(case, a, 1.0, 1.0, num_stages=i + 1) for i, a in enumerate(case.agents)}
-    with pytest.raises(CommandError, match="differ in \\(stages, rounds\\)"):
-        run_controllers(case, agents, *states)

@@ -1,153 +1,126 @@
-"""Controllers at work: probes that cost, demand that drifts, meters and agents that fail."""
+"""Controllers at work: what each of them sees, stage by stage and round by round."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from stand_in import StandIn
 
-from rllib_grid import GridError, JointGridEnv, OptimalDispatch, make_case
+from policies.contract.joint_spec import JointSpec
+from policies.controllers.agent import ControllerError
+from policies.controllers.recurrent import RecurrentController, kind_name
+from policies.networks.recurrent import RecurrentActor
+from rllib_grid import make_case
+from tuning.errors import CommandError
 from tuning.judging import evaluation
-from tuning.judging.evaluation import Judge, judge
-from tuning.judging.execution import Faults, run_controllers
-
-CASE = make_case("ieee13")
-STATES = evaluation.test_states(CASE, 400)
+from tuning.judging.execution import run_controllers
 
 
-class Climber:
-    """A controller that sets 10 kW and -5 kvar times the stage, and keeps what it was shown."""
+class Recorder(StandIn):
+    """A controller that always sets ``kw`` and ``kvar``, and keeps what it was shown."""
 
-    rounds = 1
-
-    def __init__(self, agent, num_stages=2):
-        self.signature = CASE.layout.signature(agent)
+    def __init__(self, case, agent, kw, kvar, num_stages=2):
+        self.signature = case.layout.signature(agent)
         self.num_stages = num_stages
-        self.read = []
+        self.rounds = 1
+        self.value = (kw, kvar)
+        self.seen = []
 
     def act(self, state, prototype=None, observation=None, stage=None):
-        self.read.append(observation)
+        self.seen.append((stage, state, prototype, observation))
         buses = len(self.signature["buses"])
-        return np.tile([10.0 * stage] * buses + [-5.0 * stage] * buses, (len(state), 1))
+        return np.repeat(np.array([self.value], np.float32) * stage, buses, 1).repeat(len(state), 0)
 
 
-def climbers(num_stages=2):
-    return {agent: Climber(agent, num_stages) for agent in CASE.agents}
+def test_each_stage_sees_own_buses_and_the_voltages_of_the_stage_before():
+    case = make_case("ieee13")
+    p_base_kw, q_base_kvar = evaluation.test_states(case, 3)
+    agents = {
+        "agent_0": Recorder(case, "agent_0", 10.0, -5.0),
+        "agent_1": Recorder(case, "agent_1", -20.0, 8.0),
+    }
+    first, second = run_controllers(case, agents, p_base_kw, q_base_kvar)
+    odd, even = np.arange(0, 12, 2), np.arange(1, 12, 2)  # columns of buses 1, 3, .. and 2, 4, ..
+    np.testing.assert_array_equal(first.p_ctrl_kw[:, odd], 10.0)
+    np.testing.assert_array_equal(first.q_ctrl_kvar[:, even], 8.0)
+    np.testing.assert_array_equal(second.p_ctrl_kw[:, even], -40.0)
+    np.testing.assert_allclose(
+        first.v_pu, case.v_pu(p_base_kw, q_base_kvar, first.p_ctrl_kw, first.q_ctrl_kvar)
+    )
+    stages = [stage for stage, *_ in agents["agent_1"].seen]
+    assert stages == [1, 2]
+    _, state, prototype, observation = agents["agent_1"].seen[1]
+    np.testing.assert_array_equal(state, np.hstack([p_base_kw[:, even], q_base_kvar[:, even]]))
+    np.testing.assert_array_equal(prototype, np.tile([-20.0] * 6 + [8.0] * 6, (3, 1)))
+    np.testing.assert_array_equal(observation, first.v_pu[:, even])
+    assert agents["agent_0"].seen[0][2:] == (None, None)
 
 
-def own(agent):
-    return np.array(CASE.layout.signature(agent)["buses"]) - 1
+def test_meters_err_in_what_agents_see_and_not_in_what_is_judged():
+    case = make_case("ieee13")
+    p_base_kw, q_base_kvar = evaluation.test_states(case, 2_000)
+    agents = {agent: Recorder(case, agent, 10.0, -5.0) for agent in case.agents}
+    first, _ = run_controllers(case, agents, p_base_kw, q_base_kvar, meter_error_pu=1e-3)
+    errors = []
+    for agent in case.agents:
+        buses = np.array(case.layout.signature(agent)["buses"]) - 1
+        errors.append(agents[agent].seen[1][3] - first.v_pu[:, buses])
+    errors = np.hstack(errors)
+    assert np.std(errors) == pytest.approx(1e-3, rel=0.05)
+    assert np.abs(np.corrcoef(errors.T) - np.eye(12)).max() < 0.1
+    true_pu = case.v_pu(p_base_kw, q_base_kvar, first.p_ctrl_kw, first.q_ctrl_kvar)
+    np.testing.assert_array_equal(first.v_pu, true_pu)
 
 
-def test_ideal_probes_leave_nothing_behind():
-    first, second = run_controllers(CASE, climbers(), *STATES)
-    assert first.step_cost_kw is None and second.base is None
-    assert second.charged_kw is second.cost_kw
+def test_stages_can_be_cut_short_but_not_invented():
+    case = make_case("ieee13")
+    states = evaluation.test_states(case, 3)
+    agents = {agent: Recorder(case, agent, 1.0, 1.0) for agent in case.agents}
+    assert len(run_controllers(case, agents, *states, num_stages=1)) == 1
+    with pytest.raises(CommandError, match=r"--stage: 3 is out of bounds, the run has 1\.\.2"):
+        run_controllers(case, agents, *states, num_stages=3)
 
 
-def test_a_step_costs_its_probes_in_their_part():
-    case = CASE.replace(probe_share=0.3)
-    ideal = run_controllers(CASE, climbers(3), *STATES)
-    found = run_controllers(case, climbers(3), *STATES)
-    c1, c2, c3 = (actions.cost_kw for actions in ideal)
-    for mine, its in zip(found, (c1, 0.3 * c1 + 0.7 * c2, 0.3 * (c1 + c2) + 0.4 * c3), strict=True):
-        np.testing.assert_allclose(mine.charged_kw, its, rtol=1e-12)
-    np.testing.assert_array_equal(found[2].cost_kw, c3)
+def test_controllers_of_another_case_are_refused():
+    case, other = make_case("ieee13"), make_case("ieee13-contiguous")
+    states = evaluation.test_states(case, 3)
+    agents = {agent: Recorder(other, agent, 1.0, 1.0) for agent in other.agents}
+    with pytest.raises(CommandError, match="agent_0 was not made for case ieee13"):
+        run_controllers(case, agents, *states)
+    with pytest.raises(CommandError, match="but case ieee13 has agent_0, agent_1"):
+        run_controllers(case, {"agent_0": agents["agent_0"]}, *states)
+    agents = {a: Recorder(case, a, 1.0, 1.0, num_stages=i + 1) for i, a in enumerate(case.agents)}
+    with pytest.raises(ControllerError, match="differ in \\(stages, rounds\\)"):
+        run_controllers(case, agents, *states)
 
 
-def test_the_environment_charges_the_same():
-    case = CASE.replace(probe_share=0.3, penalty_kw_per_pu=0.0)
-    env = JointGridEnv(case, 400, seed=0)
-    p_kw, q_kvar = case.layout.from_state(env.reset())
-    done = run_controllers(case, climbers(), p_kw, q_kvar)
-    env.probe(case.layout.from_controls(done[0].p_ctrl_kw, done[0].q_ctrl_kvar))
-    step = env.step(case.layout.from_controls(done[1].p_ctrl_kw, done[1].q_ctrl_kvar))
-    assert -step.reward == pytest.approx(done[1].charged_kw, rel=3e-6)
-
-
-def test_the_error_of_a_step_is_that_of_its_whole_cost():
-    case = CASE.replace(probe_share=0.25)
-    done = run_controllers(case, climbers(), *STATES)
-    best = OptimalDispatch(CASE).solve(*STATES).cost_kw
-    found = judge(case, done[1], best)
-    step_kw = 0.25 * done[0].cost_kw + 0.75 * done[1].cost_kw
-    assert found.per_mean == pytest.approx(float(np.mean((step_kw - best) / np.abs(best))))
-    assert found.regret_kw_mean == pytest.approx(float(np.mean(step_kw - best)))
-    assert found.cost_kw_mean == pytest.approx(float(done[1].cost_kw.mean()))
-
-
-def test_probes_without_time_for_the_action_are_refused():
-    with pytest.raises(GridError, match=r"2 probes of 0\.5 of the time step leave no time"):
-        run_controllers(CASE.replace(probe_share=0.5), climbers(3), *STATES)
-
-
-def test_as_many_rounds_as_there_is_time_for():
-    judged = Judge(CASE.replace(probe_share=0.25), *STATES).rounds(climbers(2), 8)
-    assert len(judged) == 3  # four actions, three of them probes
-
-
-def test_demand_drifts_between_actions_and_so_does_the_optimum():
-    case = CASE.replace(drift_kw=20.0)
-    agents = climbers()
-    first, second = run_controllers(case, agents, *STATES)
-    np.testing.assert_array_equal(first.base[0], STATES[0])
-    moved_kw, moved_kvar = second.base[0] - STATES[0], second.base[1] - STATES[1]
-    assert moved_kw.std() == pytest.approx(20.0, rel=0.03)
-    np.testing.assert_allclose(moved_kvar, moved_kw * np.tan(np.arccos(0.9)), rtol=1e-9)
-    v_pu = case.v_pu(*second.base, second.p_ctrl_kw, second.q_ctrl_kvar)
-    np.testing.assert_array_equal(second.v_pu, v_pu)
-    best = OptimalDispatch(CASE).solve(*second.base).cost_kw
-    np.testing.assert_allclose(Judge(case, *STATES).optimal_kw(second), best)
-    again = run_controllers(case.replace(drift_kw=40.0), climbers(), *STATES)[1]
-    np.testing.assert_allclose(again.base[0] - STATES[0], 2 * moved_kw, rtol=1e-9)  # paired
-
-
-def test_meters_count_in_steps():
-    agents = climbers()
-    first, _ = run_controllers(CASE.replace(meter_step_pu=1e-3), agents, *STATES)
-    for agent, controller in agents.items():
-        shown = controller.read[1]
-        np.testing.assert_allclose(shown / 1e-3, np.round(shown / 1e-3), atol=1e-6)
-        assert np.abs(shown - first.v_pu[:, own(agent)]).max() <= 0.5e-3 + 1e-12
-
-
-def test_missed_readings_show_the_head_and_then_the_last():
-    agents = climbers(3)
-    first, second, _ = run_controllers(CASE.replace(probe_loss=0.3), agents, *STATES)
-    missed = []
-    for agent, controller in agents.items():
-        truth = [actions.v_pu[:, own(agent)] for actions in (first, second)]
-        _, once, twice = controller.read
-        lost = [(once != truth[0]).any(axis=1), (twice != truth[1]).any(axis=1)]
-        assert (once[lost[0]] == CASE.v_head_pu).all()
-        np.testing.assert_array_equal(twice[lost[1]], once[lost[1]])
-        missed += lost
-    assert np.mean(missed) == pytest.approx(0.3, abs=0.06)  # s.e. 0.012
-
-
-@pytest.mark.parametrize("meter", ["head", "first"])
-def test_stuck_meters_are_those_of_one_agent(meter):
-    agents = climbers(3)
-    done = run_controllers(CASE, agents, *STATES, faults=Faults("agent_1", meter=meter))
-    shown = CASE.v_head_pu if meter == "head" else done[0].v_pu[:1, own("agent_1")]
-    for read in agents["agent_1"].read[1:]:
-        np.testing.assert_array_equal(read, np.broadcast_to(shown, read.shape))
-    np.testing.assert_array_equal(agents["agent_0"].read[2], done[1].v_pu[:, own("agent_0")])
-
-
-def test_a_lost_agent_stays_with_its_first_action_or_is_idle():
-    for action, held in (("first", 10.0), ("idle", 0.0)):
-        done = run_controllers(CASE, climbers(3), *STATES, faults=Faults("agent_1", action=action))
-        for stage, actions in enumerate(done, start=1):
-            assert (actions.p_ctrl_kw[:, own("agent_1")] == held).all()
-            assert (actions.p_ctrl_kw[:, own("agent_0")] == 10.0 * stage).all()
-
-
-def test_agents_get_lost_by_chance_for_the_whole_step():
-    done = run_controllers(CASE.replace(agent_loss=0.3), climbers(3), *STATES)
-    lost = [done[2].p_ctrl_kw[:, own(agent)[0]] == 10.0 for agent in CASE.agents]
-    assert np.mean(lost) == pytest.approx(0.3, abs=0.07)  # s.e. 0.016
-    stayed = [done[1].p_ctrl_kw[:, own(agent)[0]] == 10.0 for agent in CASE.agents]
-    np.testing.assert_array_equal(stayed, lost)
-    for agent, gone in zip(CASE.agents, lost, strict=True):
-        assert (done[2].q_ctrl_kvar[np.ix_(gone, own(agent))] == -5.0).all()
-        assert (done[2].q_ctrl_kvar[np.ix_(~gone, own(agent))] == -15.0).all()
+def test_recurrent_controllers_take_their_rounds_whatever_is_asked():
+    case = make_case("ieee13")
+    states = evaluation.test_states(case, 5)
+    torch.manual_seed(0)
+    spec = JointSpec(case.agents, (12, 12), (12, 12), (6, 6))
+    actor = RecurrentActor(spec, 3, recurs=False, kind="plain", width=4, memory=4)
+    agents = {
+        agent: RecurrentController(
+            agent, case.layout.signature(agent), [kind_name("plain")], [actor.agent_layers(i)], 3
+        )
+        for i, agent in enumerate(case.agents)
+    }
+    done = run_controllers(case, agents, *states)
+    assert len(done) == len(run_controllers(case, agents, *states, rounds=7)) == 3
+    base = np.hstack(states)
+    memories, actions, seen = {}, {}, {}
+    for acted in done:
+        for agent, controller in agents.items():
+            own = np.array(controller.signature["buses"]) - 1
+            actions[agent], memories[agent] = controller.act_round(
+                base[:, [*own, *(own + 12)]],
+                actions.get(agent),
+                seen.get(agent),
+                memories.get(agent),
+            )
+            np.testing.assert_array_equal(acted.p_ctrl_kw[:, own], actions[agent][:, :6])
+            np.testing.assert_array_equal(acted.q_ctrl_kvar[:, own], actions[agent][:, 6:])
+        for agent, controller in agents.items():
+            seen[agent] = acted.v_pu[:, np.array(controller.signature["buses"]) - 1]

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
 from rllib_grid import make_case
 from tuning.judging import robustness
@@ -15,7 +16,7 @@ from tuning.records.run_folder import create_run
 CASE = make_case("ieee13")
 
 
-class Reader:
+class Reader(StandIn):
     """A controller that, from stage 2 on, follows the voltages of its own buses."""
 
     rounds = 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stand_in import StandIn
 
 from policies.algorithms.registry import ALGORITHMS
 from rllib_grid import make_case
 from tuning.commands.train import TrainArgs
 from tuning.errors import CommandError
 from tuning.judging import evaluation
-from tuning.judging.evaluation import Judge, run_controllers
+from tuning.judging.evaluation import Judge
+from tuning.judging.execution import run_controllers
 from tuning.options.arguments import options
 from tuning.options.recipe import Recipe
 from tuning.training.presets import make_config
@@ -52,7 +54,7 @@ def test_conflicts_are_refused() -> None:
         Recipe(algorithm="full-state", episodes=(10, 10)).checked()
 
 
-class Halving:
+class Halving(StandIn):
     """Stage 1 feeds in 64 kW at every bus; stage 2 halves its last action."""
 
     num_stages = 2

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from killed_at_every_step import MadeUpTraining, iteration_of
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from tuning.cli import main
 from tuning.errors import CommandError
 from tuning.options.recipe import Recipe

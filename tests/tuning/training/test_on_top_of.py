@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from tuning.cli import main
 from tuning.records.run_folder import load_run
 from tuning.training import train

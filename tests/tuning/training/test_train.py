@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from policies.controllers.controller import load_controllers
+from policies.controllers.files import load_controllers
 from policies.staged.algorithm import MADDPG
 from rllib_grid import JointGridEnv, make_case, save_states
 from tuning.cli import main

@@ -1,4 +1,4 @@
-"""From average shapes to buildings and days that differ, by a seeded generator."""
+"""A made-up year: from average shapes to buildings and days that differ, by a seeded generator."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rllib_grid import Case, GridError
-from rllib_grid.cases.building import case_of
+from rllib_grid.cases.from_feeder import case_of
 from rllib_grid.feeders import from_csv, read_feeder
 
 TOWN = """from_bus,to_bus,r_ohm,x_ohm,p_kw,q_kvar

@@ -1,4 +1,4 @@
-"""Where days come from, by kind."""
+"""What a source of days offers, and the sources by their kind."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rllib_grid.checks import known
-from rllib_grid.sources.diversity import SyntheticProfiles
 from rllib_grid.sources.profile_file import FileProfiles
 from rllib_grid.sources.profiles import Profiles
+from rllib_grid.sources.synthetic_profiles import SyntheticProfiles
 
 
 @runtime_checkable
