@@ -17,7 +17,7 @@ from tuning.bench.second_stage import sample, second_stage, update
 from tuning.cluster.local_ray import local_ray
 from tuning.commands.bench import BenchArgs
 from tuning.drawing.pictures import GREY, save_picture
-from tuning.options.train_args import TrainArgs
+from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
 
 if TYPE_CHECKING:
@@ -49,24 +49,24 @@ def run_scaling(args: BenchArgs) -> None:
         results[name] = rates_of(sides, args.seconds)
 
     def measure_algorithms(
-        name: str, work: Callable[[MADDPG], int], trainings: Mapping[str, TrainArgs], lanes: int
+        name: str, work: Callable[[MADDPG], int], recipes: Mapping[str, Recipe], lanes: int
     ) -> None:
-        algorithms = {side: second_stage(train, lanes) for side, train in trainings.items()}
+        algorithms = {side: second_stage(recipe, lanes) for side, recipe in recipes.items()}
         measure(name, {side: partial(work, algo) for side, algo in algorithms.items()})
         for algo in algorithms.values():
             algo.stop()
 
     with local_ray(1 + sum(PROCESSES)):
-        train = partial(TrainArgs, seed=args.seed)
-        runners = {_processes(n): train(case=args.case, num_env_runners=n) for n in PROCESSES}
+        recipe = partial(Recipe, seed=args.seed)
+        runners = {_processes(n): recipe(case=args.case, num_env_runners=n) for n in PROCESSES}
         measure_algorithms(
             "sampling, steps/s by env runners", partial(sample, lanes=LANES), runners, LANES
         )
-        learners = {_processes(n): train(case=args.case, num_learners=n) for n in PROCESSES}
+        learners = {_processes(n): recipe(case=args.case, num_learners=n) for n in PROCESSES}
         measure_algorithms(f"{_UPDATES} by learners", update, learners, LANES)
         for by, cases in _GROWTH.items():
-            trainings = {case: train(case=case) for case in cases.values()}
-            measure_algorithms(f"{_UPDATES} by {by}", update, trainings, GROWTH_LANES)
+            recipes = {case: recipe(case=case) for case in cases.values()}
+            measure_algorithms(f"{_UPDATES} by {by}", update, recipes, GROWTH_LANES)
             environments = {case: _environment(case, args.seed) for case in cases.values()}
             measure(f"{_STEPS} by {by}", environments)
     console.print(rate_table("scaling", results))

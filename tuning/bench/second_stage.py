@@ -14,23 +14,23 @@ from torch import Tensor
 from policies.staged.algorithm import MADDPG, MINIBATCHES_PER_CALL
 from policies.staged.update import Team, UpdateRule
 from rllib_grid.envs.grid_env import GridEnv
-from tuning.options.presets import make_config
-from tuning.options.train_args import TrainArgs
+from tuning.options.recipe import Recipe
+from tuning.training.presets import make_config
 
 ENVIRONMENT = GridEnv  # importing it registers "grid"
 UPDATES = MINIBATCHES_PER_CALL  # of one call of the learner
 SIGMA = 0.1
 
 
-def second_stage(args: TrainArgs, lanes: int) -> MADDPG:
+def second_stage(recipe: Recipe, lanes: int) -> MADDPG:
     """A training at the beginning of its second stage, which does not end.
 
     Args:
-        args: What to train, in as many processes as they say.
+        recipe: What to train, in as many processes as it says.
         lanes: Feeders stepped at once, and episodes of the first stage.
     """
-    args = replace(args, episodes=(lanes, 10_000_000), num_envs=lanes)
-    config = make_config(args).stages(updates_per_episode=1e-3, updates_per_iteration=1)
+    recipe = replace(recipe, stages=2, episodes=(lanes, 10_000_000), num_envs=lanes)
+    config = make_config(recipe.checked()).stages(updates_per_episode=1e-3, updates_per_iteration=1)
     config.stages(validation_episodes=100)
     algo: MADDPG = config.build_algo()
     while algo.progress()["stage"] == 1 or algo.progress()["updates"] == 0:

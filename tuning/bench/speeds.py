@@ -24,7 +24,7 @@ from tuning.bench.second_stage import (
 from tuning.cluster.local_ray import local_ray
 from tuning.commands.bench import BenchArgs
 from tuning.judging.evaluation import test_states
-from tuning.options.train_args import TrainArgs
+from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
 
 
@@ -42,7 +42,7 @@ def run_bench(args: BenchArgs) -> None:
     results: Rates = {}
     console = Console(highlight=False)
     with local_ray(1):
-        algo = second_stage(TrainArgs(case=args.case, seed=args.seed), LANES)
+        algo = second_stage(Recipe(case=args.case, seed=args.seed), LANES)
         for name, sides in (
             ("joint environment, steps/s", _environment(args)),
             ("AC environment, steps/s", _ac_environment(args)),
