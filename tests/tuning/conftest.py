@@ -14,7 +14,7 @@ from rllib_grid import make_case, save_states
 from tuning import cli
 from tuning.judging import evaluation
 from tuning.judging import samples as statistics
-from tuning.options.train_args import TrainArgs
+from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,7 +135,7 @@ def made_comparison(tmp_path, made_report):
         for algorithm, how in runs.items():
             for seed in (0, 1):
                 run = create_run(out / case / algorithm / f"seed{seed}", "x")
-                wanted = TrainArgs(case=case, algorithm=algorithm, seed=seed)
+                wanted = Recipe(case=case, algorithm=algorithm, seed=seed).checked()
                 run.write_config(make_case(case), arguments=wanted.to_json())
                 run.write_report(made_report(seed=seed, case=case, **how))
     return out
