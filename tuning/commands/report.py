@@ -32,20 +32,17 @@ def report(args: ReportArgs) -> None:
     """
     folder = args.folder
     if is_ablation(folder):
-        from tuning.campaigns.ablation_report import print_ablation, remake
+        from tuning.campaigns.ablation_report import report_ablation
 
-        files = remake(folder)
-        print_ablation(folder)
+        files = report_ablation(folder)
     elif is_sweep(folder):
-        from tuning.sweep.report import print_sweep, remake
+        from tuning.sweep.report import report_sweep
 
-        files = remake(folder)
-        print_sweep(folder)
+        files = report_sweep(folder)
     elif find_cells(folder):
-        from tuning.campaigns.comparison_report import print_comparison, remake
+        from tuning.campaigns.comparison_report import report_comparison
 
-        files = remake(folder)
-        print_comparison(folder)
+        files = report_comparison(folder)
     elif folder.is_dir() and not (folder / "config.json").is_file():
         raise CommandError(f"{folder} is the folder of neither a run nor many")
     else:

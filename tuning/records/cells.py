@@ -1,23 +1,20 @@
-"""The cells of a grid of trainings: one run folder per case, algorithm and seed."""
+"""The cells of a campaign: one run folder per case, algorithm and seed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tuning.errors import CommandError
 from tuning.records.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of a grid.
+    """One training of a campaign.
 
     Attributes:
-        out: Folder of the grid.
+        out: Folder of the campaign.
         case: Name of the case.
         algorithm: As ``--algorithm`` names it; in an ablation, the change.
         seed: Of the training.
@@ -66,32 +63,3 @@ def find_cells(out: Path) -> list[Cell]:
             algorithm, case = path.parent.name, path.parent.parent.name
             found.append(Cell(out, case, algorithm, int(number[1])))
     return sorted(found, key=lambda cell: (cell.case, cell.algorithm, cell.seed))
-
-
-def check_held(cell: Cell, wanted: Mapping[str, Any], asked: str) -> None:
-    """Refuse a cell whose training, asked for or not, had another configuration.
-
-    Args:
-        cell: Begun or not.
-        wanted: Arguments of ``train`` by name, as ``config.json`` would hold them.
-        asked: By what they are asked for, e.g. ``--budget 2000 asks``.
-
-    Raises:
-        CommandError: It differs.
-    """
-    if not cell.begun:
-        return
-    stored = cell.run.config().get("arguments")
-    if not isinstance(stored, dict):
-        raise CommandError(f"{cell.run.config_file}: names no training arguments")
-    for name, value in wanted.items():
-        if name in stored and stored[name] != value:
-            raise CommandError(
-                f"{cell.path} was made with {name} {_shown(stored[name])}, not {_shown(value)} "
-                f"as {asked}; name another --out"
-            )
-
-
-def _shown(value: Any) -> str:
-    listed: Sequence[Any] = value if isinstance(value, list) else [value]
-    return " ".join(map(str, listed))

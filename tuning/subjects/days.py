@@ -14,8 +14,9 @@ from rllib_grid.envs.day_rollout import DayRecord
 from tuning.judging.day_evaluation import DayJudge
 from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import TEST_DAYS, Recipe
+from tuning.records.measures import GAP_CLOSED
 from tuning.subjects.days_report import draw_days, print_days
-from tuning.subjects.subject import Figure, Metric, Subject, Team, Trained, Validate, rate
+from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
 # How rewards are told to the learner; no cost depends on it.
 REWARDS: Mapping[str, Any] = {"settle": "stepwise", "agent_reward": "local"}
@@ -62,8 +63,7 @@ class Days(Subject):
         case: The case.
     """
 
-    judged = Figure("gap_closed", "gap closed, %", 100, "max")
-    selected = Figure("validation_return", "validation return, EUR a day", 1, "max")
+    measure = GAP_CLOSED
     metrics = (
         Metric(
             "grid_validation_return_eur",

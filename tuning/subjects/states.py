@@ -14,8 +14,9 @@ from tuning.judging.ac_check import ac_check
 from tuning.judging.evaluation import Judge, test_states
 from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import Recipe
+from tuning.records.measures import PER
 from tuning.subjects.states_report import draw, print_report
-from tuning.subjects.subject import Figure, Metric, Subject, Team, Trained, Validate, rate
+from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
 SHOWN_ROUNDS = 8  # of an iterated actor
 PAPER_LATER_EPISODES = 10_000  # of every stage after the first
@@ -47,8 +48,7 @@ class States(Subject):
         case: The case.
     """
 
-    judged = Figure("per_mean", "mean PER, %", 100)
-    selected = Figure("validation_per", "validation PER, %", 100)
+    measure = PER
     metrics = (
         Metric(
             "grid_validation_per_ratio",

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from tuning.options.recipe import Recipe
+from tuning.records.measures import Measure
 
 if TYPE_CHECKING:
     from policies.controllers.agent import AgentController
@@ -73,23 +74,6 @@ def rate(stages: Sequence[StageWork], count: str, seconds: str) -> float:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A number that trainings are compared by.
-
-    Attributes:
-        key: Of a stage's entry in ``report.json``, or of a row of ``progress.csv``.
-        title: With its unit, for tables and axes.
-        factor: From the number to the unit.
-        mode: Whether less of it is better, or more.
-    """
-
-    key: str
-    title: str
-    factor: float = 1.0
-    mode: Literal["min", "max"] = "min"
-
-
-@dataclass(frozen=True)
 class Metric:
     """One number of a training, as a Prometheus gauge.
 
@@ -108,14 +92,12 @@ class Subject(ABC):
     """A case, and what the commands ask of it.
 
     Attributes:
-        judged: Of a stage in ``report.json``: what comparisons are by.
-        selected: Of ``progress.csv``: what a search for settings may see.
+        measure: By what its trainings are compared.
         metrics: What is published of its validation.
         case: The case.
     """
 
-    judged: ClassVar[Figure]
-    selected: ClassVar[Figure]
+    measure: ClassVar[Measure]
     metrics: ClassVar[tuple[Metric, ...]]
     case: Case | DayCase
 

@@ -7,19 +7,26 @@ from matplotlib.image import imread
 
 from rllib_grid import make_case
 from tuning.cli import main
-from tuning.commands.ablate import BASE, CHANGES, AblateArgs, cells, check, training
-from tuning.options.presets import make_config
+from tuning.commands.ablate import BASE, CHANGES, DAY_CHANGES, AblateArgs, cells, check, training
 from tuning.records.cells import Cell
 from tuning.records.files import read_json
 from tuning.records.run_folder import create_run
+from tuning.training.presets import make_config
 
 
-@pytest.mark.parametrize("preset", CHANGES)
-def test_every_change_changes_its_preset(preset):
+@pytest.mark.parametrize(
+    ("case", "preset", "changes"),
+    [
+        ("ieee13", "fast", CHANGES["fast"]),
+        ("ieee13", "paper", CHANGES["paper"]),
+        ("ieee13-day", "fast", DAY_CHANGES),
+    ],
+)
+def test_every_change_changes_its_preset(case, preset, changes):
     """A change that the preset has already would be a row for nothing."""
-    args = check(AblateArgs(preset=preset, seeds=(0,)))
+    args = check(AblateArgs(case=case, preset=preset, seeds=(0,)))
     base, *changed = (make_config(training(args, cell)).to_dict() for cell in cells(args))
-    assert len(changed) == len(CHANGES[preset])
+    assert len(changed) == len(changes)
     for config in changed:
         assert config != base
 
@@ -34,7 +41,8 @@ def test_cells_go_seed_by_seed_with_the_base_first():
 def test_a_change_may_hold_several():
     args = AblateArgs(algorithm="ma-rdpg", preset="paper", episodes=(50,))
     both = training(args, Cell(args.folder, "ieee13", "critic_net=paper+memory_width=8", 2))
-    assert (both.critic_net, both.settings, both.seed) == ("paper", ("memory_width=8",), 2)
+    assert both.settings == {"critic_net": "paper", "memory_width": 8}
+    assert both.seed == 2
     assert (both.algorithm, both.preset, both.episodes) == ("ma-rdpg", "paper", (50,))
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from policies.controllers.files import load_controllers
 from rllib_grid import make_case
 from tuning.campaigns import trainings as grid
-from tuning.campaigns.progress import GridProgress
+from tuning.campaigns.progress import CampaignProgress
 from tuning.cli import main
 from tuning.errors import CommandError
 from tuning.records.cells import Cell
@@ -137,7 +137,7 @@ def test_interrupt_names_the_remedy(trained, tmp_path, monkeypatch, capsys):
     def interrupted(self, cell, state):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(GridProgress, "set", interrupted)
+    monkeypatch.setattr(CampaignProgress, "set", interrupted)
     assert main(command(tmp_path / "out", "--seeds", 0, "--quiet")) == 130
     assert capsys.readouterr().err == ("interrupted; the same command goes on where this one was\n")
 
@@ -183,7 +183,7 @@ def test_table_of_the_whole_grid(tmp_path, made_report):
     cells[0].run.write_report(made_report(per=(0.25,)))
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=100, highlight=False)
-    with GridProgress(cells, dict.fromkeys(cells, 2_000), console=console) as shown:
+    with CampaignProgress(cells, dict.fromkeys(cells, 2_000), console=console) as shown:
         shown.set(cells[1], "running")
         cells[1].run.write_progress([{"episodes_total": 1_500, "validation_per": 0.125}])
         shown.set(cells[2], "failed")

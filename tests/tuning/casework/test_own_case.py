@@ -114,8 +114,8 @@ def test_a_named_case_is_changed(tmp_path, door):
 def test_the_file_is_a_case_for_train(made, tmp_path):
     case, _ = made("--agents", 2)
     path = next(tmp_path.glob("made-*.json"))
-    args = Recipe(case=str(path)).checked()
-    assert make_case(args.case).to_dict() == case.to_dict()
+    recipe = Recipe(case=str(path)).checked()
+    assert recipe.make_case().to_dict() == case.to_dict()
 
 
 def test_notes_are_said(town, door):

@@ -12,7 +12,6 @@ from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError
 from tuning.options.case_settings import read_case_settings, write_case_settings
 from tuning.options.recipe import Recipe
-from tuning.records.cells import Cell, check_held
 from tuning.records.run_folder import create_run
 from tuning.training.presets import make_config
 
@@ -83,12 +82,3 @@ def test_runs_from_before_go_on(tmp_path):
         check(TrainArgs(resume=run.path, case_settings=("drift_kw=3",)))
     with pytest.raises(CommandError, match=r"--meter-error 0\.001 conflicts with 0\.0"):
         check(TrainArgs(resume=run.path, case_settings=("meter_error_pu=1e-3",)))
-
-
-def test_cells_of_other_cases_are_told_apart(tmp_path):
-    cell = Cell(tmp_path, "ieee13", "ts-maddpg", 0)
-    before = Recipe(algorithm="ts-maddpg").checked().to_json()
-    create_run(cell.path, "x").write_config(make_case("ieee13"), arguments=before)
-    wanted = Recipe(algorithm="ts-maddpg", case_settings={"drift_kw": 3}).checked()
-    with pytest.raises(CommandError, match="made with case_settings None, not drift_kw=3"):
-        check_held(cell, wanted.to_json(), "--budget fast asks")
