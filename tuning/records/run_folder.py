@@ -101,22 +101,27 @@ class RunFolder:
         except (KeyError, TypeError) as error:
             raise CommandError(f"{self.config_file}: its case cannot be read: {error!r}") from error
 
-    def state_case(self, command: str) -> Case:
+    @property
+    def on_days(self) -> bool:
+        """Whether the run was trained on days; see `case`."""
+        from rllib_grid import DayCase
+
+        return isinstance(self.case(), DayCase)
+
+    def state_case(self, otherwise: str) -> Case:
         """Return the case of a run on states.
 
         Args:
-            command: That takes no other, for the error.
+            otherwise: What to say of a run on days.
 
         Raises:
-            CommandError: The run is one on days.
+            CommandError: It is one on days.
         """
         from rllib_grid import Case
 
         case = self.case()
         if not isinstance(case, Case):
-            raise CommandError(
-                f"{self.path} is a run on days, of which {command} has nothing to say"
-            )
+            raise CommandError(f"{self.path} is a run on days: {otherwise}")
         return case
 
     def progress(self) -> list[dict[str, str]]:
@@ -191,6 +196,18 @@ def load_run(path: Path) -> RunFolder:
     if not run.config_file.is_file():
         raise CommandError(f"{path} is not a run folder: config.json is missing")
     run.config()
+    return run
+
+
+def finished_run(path: Path) -> RunFolder:
+    """Open the folder of a run whose controllers are there.
+
+    Raises:
+        CommandError: ``path`` is not a run folder, or its training has not come to its end.
+    """
+    run = load_run(path)
+    if not run.controllers.is_dir():
+        raise CommandError(f"{path} holds no controllers/ yet; finish its training first")
     return run
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from tuning.commands.answers import EvaluateArgs
 from tuning.options.recipe import Recipe
 from tuning.records.measures import Measure
+from tuning.records.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from policies.controllers.agent import AgentController
@@ -162,4 +164,25 @@ class Subject(ABC):
         Args:
             content: Of ``report.json``.
             folder: Where to.
+        """
+
+    # --- other commands ---------------------------------------------------------------------
+
+    @abstractmethod
+    def evaluate(self, run: RunFolder, args: EvaluateArgs) -> None:
+        """Run the controllers of a run on this case, write what they do, and print figures.
+
+        Args:
+            run: Folder of the run.
+            args: As returned by `tuning.commands.answers.check_evaluate`.
+        """
+
+    @abstractmethod
+    def draw(self, run: Path | None, states: int, folder: Callable[[], Path]) -> list[Path]:
+        """Draw the case, and what rules do on it; return the files.
+
+        Args:
+            run: Whose controllers are shown too; none if None.
+            states: Number of test states shown, where there are states.
+            folder: Makes the folder that they are written to.
         """

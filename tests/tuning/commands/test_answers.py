@@ -33,14 +33,14 @@ class Constant(StandIn):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A run folder of ieee13 whose controllers are `Constant`."""
-    from policies.controllers import files
+    from tuning.judging import answers
 
     case = make_case("ieee13")
     run = create_run(tmp_path / "trained", "x")
     run.write_config(case, seed=0)
     run.controllers.mkdir()
     loaded = {agent: Constant(case, agent) for agent in case.agents}
-    monkeypatch.setattr(files, "load_controllers", lambda folder: loaded)
+    monkeypatch.setattr(answers, "load_controllers", lambda folder: loaded)
     return run.path
 
 

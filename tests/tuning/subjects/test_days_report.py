@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from tuning.subjects.days_report import draw_days, print_days
+from tuning.subjects.days_report import draw_day, print_days
 
 HOURS = list(range(24))
 FIGURES = {
@@ -70,10 +70,10 @@ def test_table_shows_the_figures_in_per_cent(report, capsys):
 
 
 def test_picture_is_the_same_at_every_drawing(report, tmp_path):
-    (first,) = draw_days(report, tmp_path)
+    first = draw_day(report["day"], tmp_path)
     before = first.read_bytes()
     assert before.startswith(b"\x89PNG") and len(before) > 10_000
-    (again,) = draw_days(json.loads(json.dumps(report)), tmp_path)
+    again = draw_day(json.loads(json.dumps(report["day"])), tmp_path)
     assert again.read_bytes() == before
 
 
@@ -106,10 +106,10 @@ def test_comfort_is_not_told_where_there_is_none(report, capsys):
 def test_the_picture_of_heated_buildings_has_two_panels_more(report, heated, tmp_path):
     from matplotlib.image import imread
 
-    (file,) = draw_days(heated, tmp_path)
+    file = draw_day(heated["day"], tmp_path)
     tall = imread(file).shape
     for name in ("t_bounds_c", "outdoor_c", "idle"):
         del report["day"][name]
-    (file,) = draw_days(report, tmp_path)
+    file = draw_day(report["day"], tmp_path)
     plain = imread(file).shape
     assert (tall[0] / plain[0], tall[1] / plain[1]) == (1.5, 1.0)
