@@ -15,7 +15,7 @@ from policies.staged.algorithm import MADDPG, MINIBATCHES_PER_CALL
 from policies.staged.update import Team, UpdateRule
 from rllib_grid.envs.grid_env import GridEnv
 from tuning.options.recipe import Recipe
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 ENVIRONMENT = GridEnv  # importing it registers "grid"
 UPDATES = MINIBATCHES_PER_CALL  # of one call of the learner

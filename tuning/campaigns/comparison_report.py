@@ -16,7 +16,7 @@ from tuning.campaigns.results.runs import Run, finished_runs
 from tuning.campaigns.results.states import best_round
 from tuning.drawing.sheets import print_sheets, to_markdown
 from tuning.errors import CommandError
-from tuning.judging.paper import FOOTNOTE
+from tuning.judging.paper_results import FOOTNOTE
 from tuning.records.files import read_json, replacing, write_csv, write_json
 from tuning.records.measures import PER
 

@@ -18,7 +18,7 @@ from tuning.options.recipe import Recipe
 from tuning.records.cells import Cell
 from tuning.records.files import clear_debris, replacing
 from tuning.records.locks import locked
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 REFRESH_SECONDS = 1.0
 LOCK_WAIT_SECONDS = 60.0  # for the workers of a killed command to end

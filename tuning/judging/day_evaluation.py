@@ -147,7 +147,7 @@ class DayJudge:
 
 
 def judged_days(case: DayCase, days: Split | Profiles, most: int) -> tuple[Profiles, Floats]:
-    """Return days of a part of the year or of another source, and the charge (N, n) at each one's midnight.
+    """Return days of the case's year, or others, and the charge (N, n) at each one's midnight.
 
     A date's charge is always the same, whatever other dates are judged.
     """

@@ -31,7 +31,7 @@ from tuning.sweep.watch import (
     remove_old_checkpoints,
     restore_state,
 )
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 KEPT_CHECKPOINTS = 3  # of a trial: more than Tune can write between two states of its own
 STATE_SECONDS = "5"

@@ -13,9 +13,9 @@ from tuning.cluster.local_ray import quiet_rllib
 from tuning.commands.sweep import SweepArgs, training
 from tuning.records.checkpoints import CheckpointRule, parse_interval
 from tuning.subjects.kinds import subject_of
+from tuning.training.configuration import make_config
 from tuning.training.loop import iterate, validate_with
 from tuning.training.metrics import TrainingMetrics
-from tuning.training.presets import make_config
 
 SHARE = "share"  # of the training's updates that is done, in per cent
 TRAINED = 100.0

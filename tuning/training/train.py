@@ -18,8 +18,8 @@ from tuning.records.files import clear_debris, plain, writing
 from tuning.records.run_folder import RunFolder, create_run, load_run
 from tuning.subjects.kinds import subject_of
 from tuning.subjects.subject import Subject, Trained
+from tuning.training.configuration import make_config
 from tuning.training.loop import go_on, run_loop, stages_of
-from tuning.training.presets import make_config
 
 
 def run_training(training: Training) -> None:

@@ -11,7 +11,7 @@ from tuning.commands.ablate import BASE, CHANGES, DAY_CHANGES, AblateArgs, cells
 from tuning.records.cells import Cell
 from tuning.records.files import read_json
 from tuning.records.run_folder import create_run
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 
 @pytest.mark.parametrize(

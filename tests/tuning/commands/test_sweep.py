@@ -19,7 +19,7 @@ from tuning.options.search_space import (
     read_space,
 )
 from tuning.records.measures import GAP_CLOSED, PER
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 
 def test_words_become_dimensions():

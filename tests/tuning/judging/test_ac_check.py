@@ -15,7 +15,7 @@ from tuning.judging.ac_check import ac_check, model_errors
 from tuning.judging.evaluation import Judge
 from tuning.judging.execution import run_controllers
 from tuning.subjects import states_report as report
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 CASE = make_case("ieee13-volt")
 STATES = evaluation.test_states(CASE, 60)

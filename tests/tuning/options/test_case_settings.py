@@ -13,7 +13,7 @@ from tuning.errors import CommandError
 from tuning.options.case_settings import read_case_settings, write_case_settings
 from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 
 def test_numbers_and_words():

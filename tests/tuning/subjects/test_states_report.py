@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
-from tuning.judging import paper
+from tuning.judging import paper_results as paper
 from tuning.judging import samples as statistics
 from tuning.records.files import read_json, write_json
 from tuning.subjects import states_report as report

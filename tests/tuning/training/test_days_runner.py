@@ -7,8 +7,8 @@ import pytest
 
 from policies.staged.modules import actor_id
 from tuning.options.recipe import Recipe
+from tuning.training.configuration import make_config
 from tuning.training.days_runner import DayRunner
-from tuning.training.presets import make_config
 
 
 @pytest.fixture

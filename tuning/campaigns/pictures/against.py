@@ -18,7 +18,7 @@ from tuning.campaigns.results.comparison import ComparedCase, Row
 from tuning.campaigns.results.days import DayYardsticks
 from tuning.campaigns.results.states import StateYardsticks
 from tuning.drawing.pictures import GREY, in_per_cent
-from tuning.judging.paper import MADDPG_1, TS_MADDPG
+from tuning.judging.paper_results import MADDPG_1, TS_MADDPG
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ from tuning.campaigns.results.states import (
     per_by_round,
     state_figures,
 )
-from tuning.judging.paper import PAPER_ROWS, PaperResult
+from tuning.judging.paper_results import PAPER_ROWS, PaperResult
 from tuning.records.measures import GAP_CLOSED, PER, Measure
 
 

@@ -17,7 +17,7 @@ from tuning.campaigns.results.curves import (
 from tuning.campaigns.results.runs import Run
 from tuning.campaigns.results.seeds import INTERVAL_RULE, interquartile_mean
 from tuning.judging.evaluation import Judgement
-from tuning.judging.paper import PAPER_ROWS
+from tuning.judging.paper_results import PAPER_ROWS
 from tuning.judging.samples import CDF_AT_PER_CENT
 from tuning.records.measures import PER
 
