@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "MADDPG": "policies.staged.algorithm",
-    "MADDPGConfig": "policies.staged.config",
+    "MADDPG": "policies.algorithms.maddpg",
+    "MADDPGConfig": "policies.algorithms.maddpg",
     "MARDPG": "policies.algorithms.ma_rdpg",
     "MARDPGConfig": "policies.algorithms.ma_rdpg",
     "Controller": "policies.controllers.staged",

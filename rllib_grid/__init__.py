@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from rllib_grid.envs.day_rollout import run_days
     from rllib_grid.envs.grid_day_env import GridDayEnv
     from rllib_grid.envs.grid_env import GridEnv
-    from rllib_grid.envs.joint_env import JointGridEnv, JointStep
+    from rllib_grid.envs.joint_env import JointGridEnv
+    from rllib_grid.envs.lanes import JointStep
     from rllib_grid.errors import FeederError, GridError
     from rllib_grid.feeder import Feeder
     from rllib_grid.feeders.reading import read_feeder
@@ -89,7 +90,7 @@ _HOMES = {
     "GridDayEnv": "envs.grid_day_env",
     "GridEnv": "envs.grid_env",
     "JointGridEnv": "envs.joint_env",
-    "JointStep": "envs.joint_env",
+    "JointStep": "envs.lanes",
     "FeederError": "errors",
     "GridError": "errors",
     "Feeder": "feeder",

@@ -170,8 +170,7 @@ def linear_droop(
     v_set = case.v_head_pu if v_set_pu is None else number("v_set_pu", v_set_pu, above=0)
     slope = limit / case.obs_scale_pu
     if slope_kvar_per_pu is not None:
-        if number("slope_kvar_per_pu", slope_kvar_per_pu) < 0:
-            raise GridError(f"slope_kvar_per_pu is {slope_kvar_per_pu:g}, must be >= 0")
+        number("slope_kvar_per_pu", slope_kvar_per_pu, at_least=0)
         slope = np.full_like(limit, slope_kvar_per_pu)
 
     def respond(v_pu: Array, _: Array) -> Controls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,25 @@ def known(kind: str, name: object, names: Iterable[str]) -> None:
         raise GridError(f"unknown {kind} {name!r}; choose from {', '.join(choices)}")
 
 
-def number(name: str, value: Any, *, above: float = -np.inf, below: float = np.inf) -> float:
-    """A finite number strictly between two bounds.
+def known_fields(kind: str, made: Any, names: Iterable[str]) -> None:
+    """Raise a `GridError` unless all names are fields of a dataclass, or of its objects."""
+    for name in names:
+        known(kind, name, (field.name for field in fields(made)))
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -np.inf,
+    at_least: float = -np.inf,
+    below: float = np.inf,
+    at_most: float = np.inf,
+) -> float:
+    """A finite number within bounds: `above` and `below` are themselves out of bounds.
 
     Raises:
-        GridError: naming the value and the bound.
+        GridError: naming the value and the bounds.
     """
     try:
         result = float(value)
@@ -32,10 +47,10 @@ def number(name: str, value: Any, *, above: float = -np.inf, below: float = np.i
         raise GridError(f"{name} is {value!r}, must be a number") from None
     if not np.isfinite(result):
         raise GridError(f"{name} is {result}, must be finite")
-    if result <= above:
-        raise GridError(f"{name} is {result:g}, must be > {above:g}")
-    if result >= below:
-        raise GridError(f"{name} is {result:g}, must be < {below:g}")
+    if not (above < result < below and at_least <= result <= at_most):
+        limits = ((">", above), (">=", at_least), ("<", below), ("<=", at_most))
+        must = " and ".join(f"{sign} {limit:g}" for sign, limit in limits if np.isfinite(limit))
+        raise GridError(f"{name} is {result:g}, must be {must}")
     return result
 
 
@@ -50,13 +65,21 @@ def whole(name: str, value: Any, *, at_least: int) -> int:
     return int(value)
 
 
-def per_bus(name: str, value: Any, num_buses: int, *, at_least: float = -np.inf) -> Array:
+def per_bus(
+    name: str,
+    value: Any,
+    num_buses: int,
+    *,
+    above: float = -np.inf,
+    at_least: float = -np.inf,
+) -> Array:
     """One finite number per bus; a scalar stands for all of them.
 
     Args:
         name: of the quantity, for the error.
         value: a number, or `num_buses` of them.
         num_buses: n.
+        above: largest value that is too small.
         at_least: smallest value allowed.
 
     Returns:
@@ -75,10 +98,7 @@ def per_bus(name: str, value: Any, num_buses: int, *, at_least: float = -np.inf)
         )
     array = np.broadcast_to(array, (num_buses,)).copy()
     for bus, element in enumerate(array, start=1):
-        if not np.isfinite(element):
-            raise GridError(f"bus {bus}: {name} is {element}, must be finite")
-        if element < at_least:
-            raise GridError(f"bus {bus}: {name} is {element:g}, must be >= {at_least:g}")
+        number(f"bus {bus}: {name}", element, above=above, at_least=at_least)
     array.setflags(write=False)
     return array
 

@@ -76,6 +76,11 @@ class Feeder:
         """Number of nodes L, without the head; one branch feeds each."""
         return len(self.parent)
 
+    @property
+    def base_kva_ohm(self) -> float:
+        """What an impedance of 1 ohm that carries 1 kVA is divided by, for the drop in p.u."""
+        return 1000 * self.v_base_kv**2
+
     @cached_property
     def paths(self) -> Array:
         """(n, L): entry [i, l] is 1 where branch l + 1 lies on the path from head to bus i + 1."""
@@ -99,13 +104,13 @@ class Feeder:
     @cached_property
     def branch_loss_p(self) -> Array:
         """(L,), kW per kW^2: what the active power through each branch loses in it."""
-        return _read_only(self.r_ohm / (1000 * self.v_base_kv**2))
+        return _read_only(self.r_ohm / self.base_kva_ohm)
 
     @cached_property
     def branch_loss_q(self) -> Array:
         """(L,), kW per kvar^2: what the reactive power through each branch loses in it."""
         ohm = self.r_ohm if self.loss_q_from == "r" else self.x_ohm
-        return _read_only(ohm / (1000 * self.v_base_kv**2))
+        return _read_only(ohm / self.base_kva_ohm)
 
     @cached_property
     def loss_p(self) -> Array:
@@ -120,12 +125,12 @@ class Feeder:
     @cached_property
     def v_sq_per_kw(self) -> Array:
         """(n, n), p.u. per kW: how far P lowers v_sq (paper, equation 1)."""
-        return _read_only(2 * self.path_r_ohm / (1000 * self.v_base_kv**2))
+        return _read_only(2 * self.path_r_ohm / self.base_kva_ohm)
 
     @cached_property
     def v_sq_per_kvar(self) -> Array:
         """(n, n), p.u. per kvar: how far Q lowers v_sq (paper, equation 1)."""
-        return _read_only(2 * self.path_x_ohm / (1000 * self.v_base_kv**2))
+        return _read_only(2 * self.path_x_ohm / self.base_kva_ohm)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form."""

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -59,8 +58,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = environment / "bin" / "python"
     run(*pip, "--python", python, "install", *quietly, wheel, cwd=folder)
     (packages,) = environment.glob("lib/python*/site-packages")
-    heavy = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (packages / "heavy.pth").write_text("\n".join(sorted(heavy)))
+    heavy = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    (packages / "heavy.pth").write_text("\n".join(heavy))
     return environment
 
 

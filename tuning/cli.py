@@ -116,7 +116,7 @@ COMMANDS = {
         "find what a team can reach with what it knows",
         limits.LimitsArgs,
         limits.check,
-        "tuning.judging.limits_table:run_limits",
+        "tuning.judging.information_limits.table:run_limits",
     ),
     "baselines": Command(
         "judge what buildings do today",

@@ -1,31 +1,146 @@
-"""MA-RDPG: MADDPG with recurrent actors and critics, several rounds per time step."""
+"""MA-RDPG: MADDPG with recurrent actors and critics, several rounds per time step.
+
+After recurrent deterministic policy gradients (Heess, Hunt, Lillicrap and Silver, 2015,
+"Memory-based control with recurrent neural networks", Algorithm 1) with MADDPG's centralised
+critics. In each of the L rounds of a time step every agent acts on (s_i, its last action, its last
+observation) and its own hidden state, with noise; all but the last action only probe. No discount
+applies between rounds, and only the last is rewarded, so the critics of earlier rounds learn what
+a probe is worth. An update unrolls actors and critics over whole trajectories (back-propagation
+through time), and bootstraps from target networks at every round. One row of the replay is one
+whole trajectory: sequences always start where the hidden state is zero, so neither are hidden
+states stored nor is any burn-in needed.
+
+Shapes: B trajectories, T time steps of L rounds, R = T L, m agents, n critics.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
-from gymnasium.spaces import Box
-from ray.rllib.algorithms.algorithm_config import NotProvided
-from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+import torch
+from torch import Tensor
 
-from policies.algorithms.ma_rdpg_learner import MARDPGLearner
-from policies.algorithms.ma_rdpg_modules import RecurrentActorModule, RecurrentCriticModule
-from policies.algorithms.ma_rdpg_runner import MARDPGEnvRunner
+from policies.algorithms import losses
+from policies.algorithms.maddpg import MADDPGConfig, MADDPGUpdate
+from policies.algorithms.settings import MA_RDPG as FAMILY
+from policies.algorithms.settings import settings_of
 from policies.contract.joint_spec import JointSpec
-from policies.controllers.agent import AgentController
 from policies.controllers.recurrent import RecurrentController, kind_name
-from policies.networks.recurrent import RECURRENT_CRITICS
-from policies.staged.algorithm import MADDPG
-from policies.staged.config import MADDPGConfig
-from policies.staged.constraints import check_bounds
-from policies.staged.module_specs import JointBox
-from policies.staged.modules import CRITIC, actor_id
-from policies.staged.replay import JointReplay
+from policies.networks.recurrent_actors import RecurrentActor
+from policies.networks.recurrent_critics import RecurrentCritics
+from policies.networks.recurrent_layers import in_rounds
+from policies.staged.algorithm import StagedAlgorithm
+from policies.staged.collector import Collector
+from policies.staged.exploration import Act
+from policies.staged.modules import Make
+from policies.staged.sequences import RecurrentAct, SequenceCollector
+from policies.staged.update import Update
+
+
+def round_targets(
+    reward: Tensor, gamma: float, terminated: Tensor | None, next_value: Tensor, num_rounds: int
+) -> Tensor:
+    """What the critics of all rounds are to learn.
+
+    A round that only probes earns nothing, and no time passes: y = Q'(next round). The last
+    round of a time step is rewarded: y = r + gamma (1 - terminated) Q'(next time step).
+
+    Args:
+        reward: (n, T, B).
+        gamma: discount factor between time steps.
+        terminated: (T, B), 1 where the trajectory ended; needed for gamma > 0.
+        next_value: Q' at the rounds after the first, (n, T L - 1, B), for gamma > 0
+            (n, T L, B) with the round that follows the last.
+        num_rounds: L.
+
+    Returns:
+        (n, T L, B).
+    """
+    n, steps, batch = reward.shape
+    if terminated is None:
+        next_value = torch.cat([next_value, torch.zeros_like(reward[:, :1])], 1)
+    target = next_value.reshape(n, steps, num_rounds, batch).clone()
+    if terminated is None:
+        target[:, :, -1] = reward
+    else:
+        target[:, :, -1] = losses.td_target(reward, gamma, terminated, target[:, :, -1])
+    return target.flatten(1, 2)
+
+
+class MARDPGUpdate(MADDPGUpdate):
+    """MADDPG's update through whole trajectories.
+
+    A minibatch holds flat rows, round by round: `inputs` (B, R (S + A + O)), for gamma > 0 with one
+    round more; `action` (B, R A), `reward` (B, T n), for gamma > 0 `terminated` (B, T), and with a
+    Lagrangian `obs` (B, T O).
+    """
+
+    @property
+    def bootstraps(self) -> bool:
+        """Target critics judge the round after, whatever gamma is."""
+        return True
+
+    def read(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The rounds of all trajectories, first: (R, B, width) by column."""
+        spec = self.actor.spec
+        action = in_rounds(batch["action"], spec.action_dim)
+        inputs = in_rounds(batch["inputs"], spec.input_dim(2))
+        return {**batch, "inputs": inputs, "action": action, "seen": inputs[: len(action)]}
+
+    def targets(self, batch: dict[str, Tensor]) -> Tensor:
+        """See `round_targets`: (n, R B)."""
+        inputs, n, gamma = batch["inputs"], self.critic.n, self.rule.gamma
+        reward = in_rounds(batch["reward"], n).permute(2, 0, 1)  # (n, T, B)
+        if len(inputs) == 1:
+            return reward.flatten(1)
+        later = self.target_actor(inputs)[1:].expand(n, -1, -1, -1)
+        memory = self.target_critic.remember(inputs)[:, 1:]
+        next_value = self.target_critic(inputs[1:], memory, later, start=1)
+        ended = batch["terminated"].t() if gamma > 0.0 else None
+        return round_targets(reward, gamma, ended, next_value, self.actor.num_rounds).flatten(1)
+
+    def replayed_values(self, batch: dict[str, Tensor]) -> Tensor:
+        """Q of the rounds' own actions: (n, R B)."""
+        memory = self.critic.remember(batch["seen"])
+        action = batch["action"].expand(self.critic.n, -1, -1, -1)
+        value: Tensor = self.critic(batch["seen"], memory, action)
+        return value.flatten(1)
+
+    def actions(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the actors do in all rounds, and what was done: (R B, A) each."""
+        return self.actor(batch["seen"]).flatten(0, 1), batch["action"].flatten(0, 1)
+
+    def policy_values(self, batch: dict[str, Tensor], judged: Tensor) -> Tensor:
+        """Q of joint actions (E, R B, A) beside what the critics remember: (E, R B)."""
+        with torch.no_grad():
+            memory = self.critic.remember(batch["seen"])
+        value: Tensor = self.critic(batch["seen"], memory, self._by_round(batch, judged))
+        return value.flatten(1)
+
+    def measured(
+        self, batch: dict[str, Tensor], judged: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of the rewarded rounds, the last of each time step; see `MADDPGUpdate.measured`."""
+        spec, rounds = self.actor.spec, self.actor.num_rounds
+        rewarded = slice(rounds - 1, None, rounds)
+        return (
+            batch["seen"][rewarded, :, : spec.state_dim].flatten(0, 1),
+            batch["action"][rewarded].flatten(0, 1),
+            in_rounds(batch["obs"], spec.obs_dim).flatten(0, 1),
+            self._by_round(batch, judged)[:, rewarded].flatten(1, 2),
+        )
+
+    def _by_round(self, batch: dict[str, Tensor], judged: Tensor) -> Tensor:
+        """(E, R B, A) -> (E, R, B, A)."""
+        return judged.view(len(judged), *batch["action"].shape)
 
 
 class MARDPGConfig(MADDPGConfig):
     """Configuration of MADDPG with DDPG replaced by RDPG (Heess et al., 2015).
+
+    Old rows show what others' probes told while those probed otherwise: so few are kept, collecting
+    goes on to the end, and the targets of early rounds follow faster than MADDPG's.
 
     Example:
         >>> config = (
@@ -36,175 +151,105 @@ class MARDPGConfig(MADDPGConfig):
         ... )
     """
 
+    title = "MA-RDPG"
+    settings = settings_of(FAMILY)
+    update_class: ClassVar[type[Update]] = MARDPGUpdate
+    collector_class: ClassVar[type[Collector]] = SequenceCollector
+
     def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class=algo_class or MARDPG)
-        self.env_runner_cls = MARDPGEnvRunner
-        self.num_rounds = 2
-        self.time_steps = 1
-        self.memory_width = 32
-        # Old rows show what others' probes told while those probed otherwise: keep few, go on
-        # collecting to the end, and let the targets of early rounds follow faster.
-        self.episodes = [20_000]
-        self.updates_per_episode = 0.6
-        self.collect_share = 0.95
-        self.replay_capacity = 5_000
-        self.actor_lr = [3e-3]
-        self.tau = 0.005
+        super().__init__(algo_class or MARDPG)
 
-    def recurrence(
-        self,
-        *,
-        num_rounds: int = NotProvided,
-        time_steps: int = NotProvided,
-        memory_width: int = NotProvided,
-    ) -> MARDPGConfig:
-        """Over what the networks recur.
-
-        Args:
-            num_rounds: L, rounds per time step, all on one held state; the last is rewarded,
-                each before it is followed by a probe.
-            time_steps: T, length of every trajectory of the environment; the hidden states go on
-                from one time step to the next.
-            memory_width: width of the hidden states of actors and critics.
+    def recurrence(self, **settings: Any) -> MARDPGConfig:
+        """Set over what the networks recur: num_rounds, time_steps, memory_width.
 
         Returns:
             This configuration.
         """
-        given = {
-            "num_rounds": num_rounds,
-            "time_steps": time_steps,
-            "memory_width": memory_width,
-        }
-        self._take(given)
-        return self
-
-    def validate(self) -> None:
-        """Check all settings, see `MADDPGConfig.validate`.
-
-        Raises:
-            ValueError: naming the setting, its value and what it must be.
-        """
-        super().validate()
-        for name in ("num_rounds", "time_steps", "memory_width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be >= 1")
-        if self.critic_net not in RECURRENT_CRITICS:
-            raise ValueError(
-                f"critic_net is {self.critic_net!r}, must be one of "
-                f"{', '.join(RECURRENT_CRITICS)} for MA-RDPG"
-            )
-        if self.critic_tau is not None:
-            raise ValueError(f"critic_tau is {self.critic_tau}, must be None for MA-RDPG")
-        for name, value in (("num_stages", 1), ("full_state", False), ("target_input", "probe")):
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, must be {value!r} for MA-RDPG"
-                )
-
-    # --- what the parts of the algorithm ask --------------------------------------------
+        return self._take(settings)
 
     @property
-    def rounds_seen(self) -> int:
-        """Rounds in a row of replay: those of a trajectory, and one to bootstrap from."""
-        return self.num_rounds * self.time_steps + (self.gamma > 0.0)
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row: next inputs are the next round's."""
+        return tuple(name for name in super().columns if name != "next_inputs")
 
-    def replay_widths(self, spec: JointSpec) -> dict[str, int]:
+    @property
+    def _recurs(self) -> bool:
+        """Whether trajectories go on after the first time step's rounds."""
+        return bool(self.time_steps > 1 or self.gamma > 0.0)
+
+    def row_widths(self, spec: JointSpec, stage: int) -> dict[str, int]:
         """The width of each column of a row, which holds a whole trajectory, flat."""
-        rewards = 1 if self.critic == "shared" else spec.num_agents
+        rounds = self.num_rounds * self.time_steps
         widths = {
-            "inputs": self.rounds_seen * spec.input_dim(2),
-            "action": self.num_rounds * self.time_steps * spec.action_dim,
-            "reward": self.time_steps * rewards,
+            "inputs": (rounds + (self.gamma > 0.0)) * spec.input_dim(2),
+            "action": rounds * spec.action_dim,
+            "reward": self.time_steps * (spec.num_agents if self.rewards_by_agent else 1),
             "terminated": self.time_steps,
             "obs": self.time_steps * spec.obs_dim,
         }
-        return {name: widths[name] for name in self.replay_columns()}
+        return {name: widths[name] for name in self.columns}
 
-    def replay_columns(self) -> tuple[str, ...]:
-        """The columns of a row: next inputs are the next round's."""
-        return tuple(name for name in super().replay_columns() if name != "next_inputs")
+    def actor_network(self, spec: JointSpec, stage: int) -> Make:
+        """The recurrent actors."""
+        sizes = {"width": self.actor_width, "memory": self.memory_width}
+        return partial(
+            RecurrentActor, spec, self.num_rounds, recurs=self._recurs, kind=self.actor_net, **sizes
+        )
 
-    def module_spaces(self, spec: JointSpec, has_probe: bool) -> dict[str, tuple[Any, Any]]:
-        """Spaces per module id, of flat trajectories.
+    def _critics(self, spec: JointSpec) -> Make:
+        sizes = {"width": self.critic_width, "rows": self.critic_rows, "memory": self.memory_width}
+        return partial(
+            RecurrentCritics,
+            spec.num_agents if self.rewards_by_agent else 1,
+            spec,
+            self.num_rounds,
+            recurs=self._recurs,
+            kind=self.critic_net,
+            **sizes,
+        )
+
+    def act_of(self, actor: Any) -> Act:
+        """The actors, with a memory through the rounds of a trajectory."""
+        return RecurrentAct(actor, self.num_rounds * self.time_steps)
+
+    def actor_sample(self, inputs: Tensor) -> Tensor:
+        """Trajectories (N, R width) by round, (R, N, width)."""
+        width = inputs.shape[1] // (self.num_rounds * self.time_steps + (self.gamma > 0.0))
+        return in_rounds(inputs, width)
+
+    def check_environment(self, spec: JointSpec, has_probe: bool) -> None:
+        """Refuse an environment without a probe where there are several rounds.
 
         Raises:
-            ValueError: if several rounds are asked of an environment without a probe, or bounds
-                are to be held of one that has none.
+            ValueError: see there.
         """
-        if self.constraint != "none":
-            check_bounds(spec, max(self.constraint_margin))
+        super().check_environment(spec, has_probe)
         if self.num_rounds > 1 and not has_probe:
             raise ValueError(
                 f"num_rounds is {self.num_rounds}, but the environment has no probe(action): "
                 "only one round per time step can be trained on it"
             )
-        widths = self.replay_widths(spec)
-        spaces = (JointBox(widths["inputs"], spec), Box(-1.0, 1.0, (widths["action"],)))
-        return dict.fromkeys((actor_id(1), *self._central()), spaces)
 
-    def get_default_learner_class(self) -> type:
-        """`MARDPGLearner`."""
-        return MARDPGLearner
-
-    def get_default_rl_module_spec(self) -> RLModuleSpec:
-        """The class of the actors' module; `get_multi_rl_module_spec` fills in the rest."""
-        return RLModuleSpec(module_class=RecurrentActorModule)
-
-    def get_multi_rl_module_spec(
-        self, *, spaces: Any = None, inference_only: bool = False, **kwargs: Any
-    ) -> MultiRLModuleSpec:
-        """A module with the actors and, on learners, one with the critics."""
-        given = super().get_multi_rl_module_spec(
-            spaces=spaces, inference_only=inference_only, **kwargs
+    def make_controller(
+        self, agent: Any, signature: dict[str, Any], actors: list[Any], index: int
+    ) -> Any:
+        """A recurrent controller, see `StagedConfig.make_controller`."""
+        (actor,) = actors
+        return RecurrentController(
+            agent,
+            signature,
+            [kind_name(actor.kind)],
+            [actor.agent_layers(index)],
+            self.num_rounds,
         )
-        classes = {actor_id(1): RecurrentActorModule, CRITIC: RecurrentCriticModule}
-        more = {
-            "num_rounds": self.num_rounds,
-            "recurs": self.rounds_seen > self.num_rounds,
-            "memory": self.memory_width,
-        }
-        for module_id in classes.keys() & given.rl_module_specs.keys():
-            spec = given.rl_module_specs[module_id]
-            spec.module_class = classes[module_id]
-            spec.model_config = {**spec.model_config, **more}
-        return given
 
 
-class MARDPG(MADDPG):
-    """MADDPG through sequences; collects, validates, checkpoints and resumes as `MADDPG` does.
-
-    In each of the L rounds of a time step every agent acts on (s_i, its last action, its last
-    observation) and its own hidden state, with noise; all but the last action only probe. No
-    discount applies between rounds, and only the last is rewarded, so the critics of earlier
-    rounds learn what a probe is worth. An update unrolls actors and critics over whole
-    trajectories (back-propagation through time), and bootstraps from target networks at every
-    round. One row of replay is one whole trajectory: sequences always start where the hidden
-    state is zero, so neither are hidden states stored nor is any burn-in needed.
-    """
+class MARDPG(StagedAlgorithm):
+    """MADDPG through sequences; collects, validates, checkpoints and resumes as all others do."""
 
     config: MARDPGConfig
 
     @classmethod
     def get_default_config(cls) -> MARDPGConfig:
-        """Two rounds per time step, with the defaults of `MARDPGConfig`."""
+        """Two rounds per time step, with the defaults of the table of settings."""
         return MARDPGConfig()
-
-    def _make_replay(self, stage: int) -> JointReplay:
-        return JointReplay(self.config.replay_capacity, self.config.replay_widths(self.spec))
-
-    def controllers(self, stages: int | None = None) -> dict[str, AgentController]:
-        """What each agent runs, as `files.load_controllers` would give it."""
-        runner = self.env_runner_group.local_env_runner
-        module = runner.module[actor_id(1)].unwrapped()
-        actor = module.actor.with_weights(self.actor_weights(1))
-        signature = getattr(runner.lanes(1), "signature", self.spec.plain_signature)
-        return {
-            agent: RecurrentController(
-                agent,
-                signature(agent),
-                [kind_name(actor.kind)],
-                [actor.agent_layers(i)],
-                self.config.num_rounds,
-            )
-            for i, agent in enumerate(self.spec.agents)
-        }

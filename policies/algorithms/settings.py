@@ -222,6 +222,13 @@ _TABLE = (
         "stages",
     ),
     Setting(
+        "max_episode_steps",
+        int,
+        10_000,
+        "steps after which a trajectory that has not ended is refused",
+        "stages",
+    ),
+    Setting(
         "validation_episodes",
         int,
         2_000,
@@ -237,7 +244,7 @@ _TABLE = (
         closed=True,
     ),
     Setting(
-        "freeze",
+        "selection",
         str,
         "best",
         "which actors a stage ends with: the best on validation, or those that it trained last",

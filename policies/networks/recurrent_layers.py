@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from policies.networks.team import StackedLinear
+from policies.networks.stacked import StackedLinear
 
 
 def slot(round_: int, num_rounds: int) -> int:

@@ -1,328 +1,300 @@
-"""What MADDPG is configured by: networks, learning, stages, exploration."""
+"""What algorithms in stages are configured by: one table of settings, and what parts ask."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import difflib
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Self
 
+import numpy as np
+import torch
 from gymnasium.spaces import Box
-from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
-from policies.networks.team import ACTORS, CRITICS
-from policies.staged.constraints import CONSTRAINTS, check_bounds
-from policies.staged.exploration import NOISES
-from policies.staged.learner import MADDPGLearner
-from policies.staged.module_specs import JointBox, module_specs
-from policies.staged.modules import CONSTRAINT, CRITIC, ActorModule, actor_id
-from policies.staged.runner import MADDPGEnvRunner
-from policies.staged.stages import StagePlan
+from policies.controllers.staged import Controller
+from policies.networks.actors import TeamActor
+from policies.staged.collector import Collector
+from policies.staged.constraints import charge_at, check_bounds
+from policies.staged.exploration import Act, Explorer, NoisyActor, RandomActor
+from policies.staged.learner import StagedLearner
+from policies.staged.memories import JointReplay, Memory, TrajectoryMemory
+from policies.staged.modules import (
+    CONSTRAINT,
+    ActorModule,
+    CentralModule,
+    ConstraintModule,
+    JointBox,
+    Make,
+    actor_id,
+)
+from policies.staged.refusals import check_honoured, own_mapping
+from policies.staged.rollout import Rollout
+from policies.staged.runner import StagedRunner, act_with
+from policies.staged.schedule import StagePlan
+from policies.staged.setting import Setting
+from policies.staged.update import Update
+
+# What an algorithm without these settings has.
+_FALLBACKS = ("num_stages", "rounds", "full_state", "carry_critic", "constraint", "target_input")
+_CENTRAL_SEEDS = 800  # of central networks after the first, apart from those of the actors
+_CONSTRAINT_SEED = 900
 
 
-class MADDPGConfig(AlgorithmConfig):
-    """Configuration of MADDPG in K stages (K = 1: MADDPG, 2: TS-MADDPG, more: multi-stage).
+class StagedConfig(AlgorithmConfig):
+    """Base of the configurations of all algorithms in stages.
 
-    Example:
-        >>> config = (
-        ...     MADDPGConfig()
-        ...     .environment("grid", env_config={"case": "ieee13"})
-        ...     .stages(num_stages=2, episodes=[10_000, 10_000])
-        ... )
-        >>> algo = config.build_algo()
-        >>> algo.train()
+    An algorithm names its settings, update, memory and networks, and overrides what differs. Every
+    setting is an attribute, is taken by `training`, and is checked when it is set, however it is:
+    one number serves where several are taken.
+
+    Attributes:
+        title: Name of the algorithm in errors.
+        settings: Its table of settings, by name.
+        update_class: What it does with a minibatch.
+        memory_class: What its minibatches are made of.
+        collector_class: How trajectories become rows.
+        averaged: Whether there are target actors, an average over recent weights.
+        candidates: What may be frozen at the end of a stage, by the names that networks have in
+            `ActorModule`: of the one that scores best on validation.
+        random_warmup: Whether the first stage's warm-up acts uniformly at random.
     """
 
+    title: ClassVar[str]
+    settings: ClassVar[Mapping[str, Setting]]
+    update_class: ClassVar[type[Update]]
+    memory_class: ClassVar[type[Memory]] = JointReplay
+    collector_class: ClassVar[type[Collector]] = Collector
+    averaged: ClassVar[bool] = True
+    candidates: ClassVar[tuple[str, ...]] = ("actor", "target")
+    random_warmup: ClassVar[bool] = True
+
+    # See `_FALLBACKS`.
+    num_stages: int = 1
+    rounds: int = 1
+    full_state: bool = False
+    carry_critic: bool = True
+    constraint: str = "none"
+    target_input: str = "probe"
+
     def __init__(self, algo_class: type | None = None) -> None:
-        if algo_class is None:
-            from policies.staged.algorithm import MADDPG as algo_class  # it imports this room
         super().__init__(algo_class=algo_class)
-        # RLlib's own settings.
-        self.gamma = 0.0
-        self.minibatch_size = 256
         self.num_env_runners = 0
         self.num_envs_per_env_runner = 250
-        self.env_runner_cls = MADDPGEnvRunner
+        self.env_runner_cls = StagedRunner
         self.env_runner_health_probe_timeout_s = 1.0  # each iteration waits so long for a dead one
         self.delay_between_env_runner_restarts_s = 1.0  # and for a learner that failed
-        # Stages.
-        self.num_stages = 1
-        self.rounds = 1
-        self.episodes: list[int] = [10_000]
-        self.updates_per_episode = 1.0
-        self.warmup_episodes = 1_000
-        self.collect_share = 0.5
-        self.updates_per_iteration = 250
-        self.validation_episodes = 2_000
-        self.validation_seed = 0
-        # Networks.
-        self.critic = "shared"
-        self.critic_net = "quadratic-residual"
-        self.critic_width = 64
-        self.critic_rows = 48
-        self.carry_critic = True
-        self.actor_net = "plain"
-        self.actor_width = 64
-        self.full_state = False
-        self.whiten_inputs = True
-        self.whiten_floor = 1e-3
-        # Learning.
-        self.actor_lr: list[float] = [2e-3]
-        self.critic_lr: list[float] = [3e-3, 1e-3]
-        self.lr_decay = "cosine"
-        self.tau = 0.002
-        self.critic_tau: float | None = None
-        self.actor_step = "joint"
-        self.target_input = "probe"
-        self.reward_scale = 0.5
-        self.replay_capacity = 100_000
-        # Bounds on observations.
-        self.constraint = "none"
-        self.constraint_price: list[float] = [1.5, 150.0]
-        self.constraint_margin: list[float] = [0.0, 0.004]
-        self.constraint_curvature: list[float] = [0.0]
-        self.constraint_step: list[float] = [0.0, 10.0]
-        # Exploration.
-        self.noise = "gaussian"
-        self.sigma: list[float] = [0.3]
+        for name, setting in self.settings.items():
+            setattr(self, name, setting.checked(setting.default))
 
-    def training(
-        self,
-        *,
-        critic: str = NotProvided,
-        critic_net: str = NotProvided,
-        critic_width: int = NotProvided,
-        critic_rows: int = NotProvided,
-        carry_critic: bool = NotProvided,
-        actor_net: str = NotProvided,
-        actor_width: int = NotProvided,
-        full_state: bool = NotProvided,
-        whiten_inputs: bool = NotProvided,
-        whiten_floor: float = NotProvided,
-        actor_lr: float | Sequence[float] = NotProvided,
-        critic_lr: float | Sequence[float] = NotProvided,
-        lr_decay: str = NotProvided,
-        tau: float = NotProvided,
-        critic_tau: float | None = NotProvided,
-        actor_step: str = NotProvided,
-        target_input: str = NotProvided,
-        reward_scale: float = NotProvided,
-        replay_capacity: int = NotProvided,
-        constraint: str = NotProvided,
-        constraint_price: float | Sequence[float] = NotProvided,
-        constraint_margin: float | Sequence[float] = NotProvided,
-        constraint_curvature: float | Sequence[float] = NotProvided,
-        constraint_step: float | Sequence[float] = NotProvided,
-        **kwargs: Any,
-    ) -> MADDPGConfig:
-        """Networks and learning.
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_is_frozen" in self.__dict__:  # RLlib's own defaults are all set
+            if name in self.settings:
+                value = self.settings[name].checked(value)
+            elif name in _FALLBACKS and value != getattr(StagedConfig, name):
+                raise ValueError(f"{name} is no setting of {self.title}")
+        super().__setattr__(name, value)
+
+    def training(self, **settings: Any) -> Self:
+        """Set anything of the algorithm's table of settings, or of RLlib's `training`.
 
         Args:
-            critic: "shared" (one for all agents, on the shared reward; MADDPG-1) or "separate"
-                (one per agent, on the agents' rewards; MADDPG-2).
-            critic_net: "quadratic-residual", "saddle-residual" (for gamma > 0) or "paper", see
-                `networks.Critics`.
-            critic_width: units of the critics' hidden layers.
-            critic_rows: rows of the quadratic part.
-            carry_critic: whether a stage begins with the critics of the stage before, as the
-                paper's Algorithm 1 does, or with fresh ones.
-            actor_net: "plain" or "paper", see `networks.TeamActor`.
-            actor_width: units of the actors' hidden layers.
-            full_state: whether every actor sees the whole joint state (no decentralised control,
-                but the yardstick of it).
-            whiten_inputs: whether each stage begins by fixing an affine map of the actors'
-                inputs that whitens what the warm-up has shown.
-            whiten_floor: see `networks.TeamActor.fit_inputs`.
-            actor_lr: Adam's rate; a sequence gives one per stage, the last for all later ones.
-            critic_lr: the same for the critics.
-            lr_decay: "cosine" (to zero at the end of each stage) or "constant".
-            tau: step of the target actors (and critics), in (0, 1]. The target actors are also
-                what is validated and frozen, beside the current ones: an average over recent
-                weights.
-            critic_tau: step of the target critics, in (0, 1]; `tau` if None. With gamma > 0 the
-                values of a horizon of T steps need some T / critic_tau updates to come through.
-            actor_step: "joint" (all agents act as their current actors do) or "own" (the
-                paper's: the others' actions are those of the minibatch).
-            target_input: for gamma > 0, what the target actors of a stage > 1 see at s':
-                "probe" (s', a~', o') as when acting, or "literal" (s', a, o'), Algorithm 1 as
-                printed.
-            reward_scale: factor on rewards before they are learnt.
-            replay_capacity: rows of the replay buffer.
-            constraint: "none", or "lagrangian": actors hold the bounds that the environment sets
-                on what is measured under a rewarded action (see `constraints`). The reward itself
-                should then hold no penalty for them.
-            constraint_price: the multipliers that a stage begins with, reward per unit of
-                observation; also what validation charges. Here and below, of two numbers the
-                first is that of stages whose action is a probe for another one, the second that
-                of the last stage. Probes that are priced dearly tell less.
-            constraint_margin: by which the bounds are tightened for the actors, in units of the
-                observation.
-            constraint_curvature: weight of half the squared excess, reward per squared unit of
-                observation.
-            constraint_step: step of the dual ascent: by how much the multipliers rise with an
-                update, per unit of mean excess.
-            **kwargs: RLlib's own, such as `gamma` and `minibatch_size` (rows per update).
+            **settings: By name, see `settings`; or RLlib's own, such as `learner_class`.
 
         Returns:
             This configuration.
+
+        Raises:
+            ValueError: There is no such setting, or its value is out of bounds.
         """
-        super().training(**kwargs)
-        given = {
-            "critic": critic,
-            "critic_net": critic_net,
-            "critic_width": critic_width,
-            "critic_rows": critic_rows,
-            "carry_critic": carry_critic,
-            "actor_net": actor_net,
-            "actor_width": actor_width,
-            "full_state": full_state,
-            "whiten_inputs": whiten_inputs,
-            "whiten_floor": whiten_floor,
-            "actor_lr": _listed(actor_lr),
-            "critic_lr": _listed(critic_lr),
-            "lr_decay": lr_decay,
-            "tau": tau,
-            "critic_tau": critic_tau,
-            "actor_step": actor_step,
-            "target_input": target_input,
-            "reward_scale": reward_scale,
-            "replay_capacity": replay_capacity,
-            "constraint": constraint,
-            "constraint_price": _listed(constraint_price),
-            "constraint_margin": _listed(constraint_margin),
-            "constraint_curvature": _listed(constraint_curvature),
-            "constraint_step": _listed(constraint_step),
+        theirs = inspect.signature(AlgorithmConfig.training).parameters
+        more = {
+            k: settings.pop(k) for k in list(settings) if k in theirs and k not in self.settings
         }
-        return self._take(given)
+        super().training(**more)
+        return self._take(settings)
 
-    def stages(
-        self,
-        *,
-        num_stages: int = NotProvided,
-        rounds: int = NotProvided,
-        episodes: int | Sequence[int] = NotProvided,
-        updates_per_episode: float = NotProvided,
-        warmup_episodes: int = NotProvided,
-        collect_share: float = NotProvided,
-        updates_per_iteration: int = NotProvided,
-        validation_episodes: int = NotProvided,
-        validation_seed: int = NotProvided,
-    ) -> MADDPGConfig:
-        """The stages and the work of each.
+    def stages(self, **settings: Any) -> Self:
+        """Set what belongs to the stages and the work of each, see `settings`.
 
         Args:
-            num_stages: K.
-            rounds: how often the last stage's actor is applied, each time to the (action,
-                observation) pair that it has brought about itself: 1 is plain staging, more is the
-                iterated actor. In training the number is drawn from 1..rounds for each request.
-            episodes: rewarded trajectories per stage, warm-up included; one number serves all.
-            updates_per_episode: updates of critic and actors per episode.
-            warmup_episodes: episodes before the first update of a stage (at most half of the
-                stage); with random actions in stage 1, by the fresh actors with noise later.
-            collect_share: share of a stage's updates over which its episodes are collected.
-            updates_per_iteration: updates per call of `train`; validation follows each.
-            validation_episodes: trajectories that only select which actors are frozen.
-            validation_seed: of their stream, which no training stream meets.
+            **settings: By name: num_stages, episodes, updates_per_episode, warmup_episodes, ...
 
         Returns:
             This configuration.
         """
-        given = {
-            "num_stages": num_stages,
-            "rounds": rounds,
-            "episodes": _listed(episodes),
-            "updates_per_episode": updates_per_episode,
-            "warmup_episodes": warmup_episodes,
-            "collect_share": collect_share,
-            "updates_per_iteration": updates_per_iteration,
-            "validation_episodes": validation_episodes,
-            "validation_seed": validation_seed,
-        }
-        return self._take(given)
+        return self._take(settings)
 
-    def exploration(
-        self, *, noise: str = NotProvided, sigma: float | Sequence[float] = NotProvided
-    ) -> MADDPGConfig:
-        """Exploration noise.
-
-        Args:
-            noise: "gaussian" or "ornstein-uhlenbeck".
-            sigma: standard deviation in units of the scaled action [-1, 1]; two numbers run
-                linearly from the first to the second over each stage's episodes.
+    def exploration(self, **settings: Any) -> Self:
+        """Set what belongs to exploration, see `settings`: noise, sigma.
 
         Returns:
             This configuration.
         """
-        return self._take({"noise": noise, "sigma": _listed(sigma)})
+        return self._take(settings)
 
-    def _take(self, given: dict[str, Any]) -> MADDPGConfig:
-        for name, value in given.items():
-            if value is not NotProvided:
-                setattr(self, name, value)
+    def _take(self, settings: Mapping[str, Any]) -> Self:
+        for name, value in settings.items():
+            if name not in self.settings:
+                near = difflib.get_close_matches(name, self.settings, 1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"{name} is no setting of {self.title}{hint}")
+            setattr(self, name, value)
         return self
 
     def validate(self) -> None:
-        """Check all settings.
+        """Check how settings go together.
 
         Raises:
             ValueError: naming the setting, its value and what it must be.
         """
-        self.multi_agent(
-            policies={*(actor_id(k + 1) for k in range(self.num_stages)), *self._central()},
-            policy_mapping_fn=_own_mapping,
-        )
+        if not self.in_evaluation:
+            check_honoured(self, self.title)
+        self.multi_agent(policies=set(self.module_ids), policy_mapping_fn=own_mapping)
         super().validate()
-        choices = {
-            "critic": ("shared", "separate"),
-            "critic_net": CRITICS,
-            "actor_net": ACTORS,
-            "lr_decay": ("cosine", "constant"),
-            "actor_step": ("joint", "own"),
-            "target_input": ("probe", "literal"),
-            "noise": tuple(NOISES),
-            "constraint": CONSTRAINTS,
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of {allowed}")
-        checks = {
-            "num_stages": self.num_stages >= 1,
-            "rounds": self.rounds >= 1 and (self.rounds == 1 or self.num_stages > 1),
-            "episodes": len(self.episodes) in (1, self.num_stages)
-            and min(self.episodes, default=0) > 0,
-            "updates_per_episode": self.updates_per_episode >= 0,
-            "warmup_episodes": self.warmup_episodes >= 1,
-            "collect_share": 0 < self.collect_share <= 1,
-            "updates_per_iteration": self.updates_per_iteration >= 1,
-            "validation_episodes": self.validation_episodes >= 1,
-            "gamma": 0 <= self.gamma < 1,
-            "tau": 0 < self.tau <= 1,
-            "critic_tau": self.critic_tau is None or 0 < self.critic_tau <= 1,
-            "actor_width": self.actor_width >= 1,
-            "critic_width": self.critic_width >= 1,
-            "critic_rows": self.critic_rows >= 1,
-            "whiten_floor": self.whiten_floor > 0,
-            "actor_lr": min(self.actor_lr, default=0) > 0,
-            "critic_lr": min(self.critic_lr, default=0) > 0,
-            "reward_scale": self.reward_scale > 0,
-            "sigma": len(self.sigma) in (1, 2) and min(self.sigma) >= 0,
-            "minibatch_size": self.minibatch_size >= 1
-            and self.minibatch_size % max(1, self.num_learners) == 0,
-            "replay_capacity": self.replay_capacity >= 1,
-            "seed": (self.seed or 0) >= 0,
-        }
-        for name in ("price", "margin", "curvature", "step"):
-            values = getattr(self, f"constraint_{name}")
-            checks[f"constraint_{name}"] = len(values) in (1, 2) and min(values) >= 0
-        for name, fine in checks.items():
-            if not fine:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}, out of range (num_stages is "
-                    f"{self.num_stages}, num_learners {self.num_learners})"
-                )
+        if len(self.episodes) not in (1, self.num_stages):
+            raise ValueError(
+                f"episodes is {self.episodes}, must be 1 number or {self.num_stages}, one for each "
+                "of num_stages"
+            )
+        if self.rounds > 1 and self.num_stages == 1:
+            raise ValueError(f"rounds is {self.rounds}, must be 1 where num_stages is 1")
+        if self.minibatch_size % max(1, self.num_learners):
+            raise ValueError(
+                f"minibatch_size is {self.minibatch_size}, must be a multiple of num_learners "
+                f"({self.num_learners})"
+            )
+        if (self.seed or 0) < 0:
+            raise ValueError(f"seed is {self.seed}, must be >= 0")
 
-    # --- what the parts of the algorithm ask --------------------------------------------
+    # --- what an algorithm says -----------------------------------------------------------
+
+    def actor_network(self, spec: JointSpec, stage: int) -> Make:
+        """How to make the actors of a stage."""
+        return partial(TeamActor, spec, stage, kind=self.actor_net, width=self.actor_width)
+
+    def central_networks(self, spec: JointSpec | None) -> dict[str, Make]:
+        """How to make the networks that see everything, by name; the rate of each is `NAME_lr`.
+
+        Args:
+            spec: None asks for the names alone.
+        """
+        return {}
+
+    def row_widths(self, spec: JointSpec, stage: int) -> dict[str, int]:
+        """The width of each column of a row of the memory."""
+        widths = {
+            "inputs": spec.input_dim(stage),
+            "action": spec.action_dim,
+            "reward": spec.num_agents if self.rewards_by_agent else 1,
+            "obs": spec.obs_dim,
+            "next_inputs": spec.input_dim(stage),
+            "terminated": 1,
+        }
+        return {name: widths[name] for name in self.columns}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row: of what runners keep, and what the memory adds."""
+        return ("inputs", "action", "reward")
+
+    @property
+    def rewards_by_agent(self) -> bool:
+        """Whether rows hold the agents' own rewards in place of the shared one."""
+        return False
+
+    def make_memory(self, spec: JointSpec, stage: int) -> Memory:
+        """The memory of a stage, empty."""
+        if self.memory_class is TrajectoryMemory:
+            return TrajectoryMemory(self.gamma)
+        return JointReplay(self.replay_capacity, self.row_widths(spec, stage))
+
+    def act_of(self, actor: Any) -> Act:
+        """A stage's actors as what acts in an environment, beginning with a trajectory."""
+        return act_with(actor)
+
+    def explorer(
+        self, act: Act, shape: tuple[int, int], rng: Any, sigma: float, spec: JointSpec
+    ) -> Explorer:
+        """What acts for the active stage while rows are collected.
+
+        Args:
+            act: Its actors, without noise.
+            shape: (lanes, A).
+            rng: All that is drawn comes from it.
+            sigma: Scale of the noise now.
+            spec: Of the environment.
+        """
+        return NoisyActor(act, getattr(self, "noise", "gaussian"), shape, rng, sigma, spec)
+
+    def random_explorer(self, shape: tuple[int, int], rng: Any, spec: JointSpec) -> Explorer:
+        """What acts while a random warm-up is collected."""
+        return RandomActor(shape, rng, spec)
+
+    def score(self, rollout: Rollout, spec: JointSpec, stage: int) -> float:
+        """The metric by which validation selects.
+
+        The mean return, less what is paid for observations outside the tightened bounds where they
+        are to be held: at the price that a stage begins with, so that scores can be compared.
+        """
+        mean = float(np.mean(rollout.returns))
+        if self.constraint == "none":
+            return mean
+        how = self.constraint_of(stage)
+        obs = torch.from_numpy(rollout.rows()["obs"])
+        paid = charge_at(obs, spec, how["price"], how["margin"], how["curvature"])
+        return mean - float(paid.sum()) / len(rollout.returns)
+
+    def actor_sample(self, inputs: Tensor) -> Tensor:
+        """Rows of `inputs` in the form that `fit_inputs` of the actors takes."""
+        return inputs
+
+    def make_controller(
+        self, agent: Any, signature: dict[str, Any], actors: list[Any], index: int
+    ) -> Any:
+        """What one agent runs.
+
+        Args:
+            agent: Its name.
+            signature: What goes in and out.
+            actors: The networks of all stages.
+            index: Of the agent.
+        """
+        rounds = self.rounds if len(actors) == self.num_stages else 1
+        kinds = [actor.kind for actor in actors]
+        return Controller(agent, signature, kinds, [a.agent_layers(index) for a in actors], rounds)
+
+    def check_environment(self, spec: JointSpec, has_probe: bool) -> None:
+        """Refuse an environment that the settings do not go with.
+
+        Raises:
+            ValueError: several stages are asked of an environment without a probe, or bounds are
+                to be held of one that has none.
+        """
+        if self.constraint != "none":
+            check_bounds(spec, max(self.constraint_margin))
+        if self.num_stages > 1 and not has_probe:
+            raise ValueError(
+                f"num_stages is {self.num_stages}, but the environment has no probe(action): "
+                "only one stage can be trained on it"
+            )
+
+    # --- what the parts of the machinery ask ----------------------------------------------
+
+    @property
+    def module_ids(self) -> tuple[str, ...]:
+        """Ids of all modules: a stage's actors each, and what sees everything."""
+        stages = (actor_id(k + 1) for k in range(self.num_stages))
+        return (*stages, *self.central_networks(None), *self._constraint_ids)
+
+    @property
+    def _constraint_ids(self) -> tuple[str, ...]:
+        return () if self.constraint == "none" else (CONSTRAINT,)
 
     def plan(self, stage: int) -> StagePlan:
         """The work of a stage, counted from 1."""
@@ -340,42 +312,24 @@ class MADDPGConfig(AlgorithmConfig):
         names = ("price", "margin", "curvature", "step")
         return {name: getattr(self, f"constraint_{name}")[place] for name in names}
 
-    def replay_columns(self) -> tuple[str, ...]:
-        """The columns of a joint row."""
-        columns: tuple[str, ...] = ("inputs", "action", "reward")
-        columns += ("obs",) if self.constraint != "none" else ()
-        return (*columns, "next_inputs", "terminated") if self.gamma > 0.0 else columns
-
-    def _central(self) -> tuple[str, ...]:
-        """Ids of the modules that see everything, and are learnt in all stages."""
-        return (CRITIC,) if self.constraint == "none" else (CRITIC, CONSTRAINT)
-
     def module_spaces(self, spec: JointSpec, has_probe: bool) -> dict[str, tuple[Any, Any]]:
-        """Spaces per module id, of joint arrays; the actors' carry the joint spec.
+        """Spaces per module id, of joint arrays; they carry the joint spec.
 
         Raises:
-            ValueError: if several stages are asked of an environment without a probe, or bounds
-                are to be held of one that has none.
+            ValueError: see `check_environment`.
         """
-        if self.constraint != "none":
-            check_bounds(spec, max(self.constraint_margin))
-        if self.num_stages > 1 and not has_probe:
-            raise ValueError(
-                f"num_stages is {self.num_stages}, but the environment has no probe(action): "
-                "only one stage can be trained on it"
-            )
+        self.check_environment(spec, has_probe)
         action = Box(-1.0, 1.0, (spec.action_dim,))
         spaces = {}
         for stage in range(1, self.num_stages + 1):
-            width = spec.input_dim(stage)
-            spaces[actor_id(stage)] = (JointBox(width, spec), action)
-        for module_id in self._central():
+            spaces[actor_id(stage)] = (JointBox(spec.input_dim(stage), spec), action)
+        for module_id in (*self.central_networks(None), *self._constraint_ids):
             spaces[module_id] = (JointBox(spec.state_dim, spec), action)
         return spaces
 
     def get_default_learner_class(self) -> type:
-        """`MADDPGLearner`."""
-        return MADDPGLearner
+        """`StagedLearner`."""
+        return StagedLearner
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The class of the actors' modules; `get_multi_rl_module_spec` fills in the rest."""
@@ -388,14 +342,36 @@ class MADDPGConfig(AlgorithmConfig):
         self, *, spaces: Any = None, inference_only: bool = False, **kwargs: Any
     ) -> MultiRLModuleSpec:
         """One module per stage with its actors; on learners those that see everything too."""
-        return MultiRLModuleSpec(rl_module_specs=module_specs(self, spaces, inference_only))
+        spec: JointSpec = spaces[actor_id(1)][0].spec
+        seed = (self.seed or 0) % 2**32 * 1_000
+        found = {}
+        for stage in range(1, self.num_stages + 1):
+            found[actor_id(stage)] = RLModuleSpec(
+                module_class=ActorModule,
+                inference_only=inference_only,
+                model_config={
+                    "make": self.actor_network(spec, stage),
+                    "stage": stage,
+                    "averaged": self.averaged,
+                    "seed": seed + stage,
+                },
+            )
+        if not inference_only:
+            for place, (name, make) in enumerate(self.central_networks(spec).items()):
+                own = seed + (_CENTRAL_SEEDS + place if place else 0)
+                found[name] = _learner_only(CentralModule, {"make": make, "seed": own})
+            for name in self._constraint_ids:
+                model = {
+                    "joint_spec": spec.to_dict(),
+                    "width": self.critic_width,
+                    "price": self.constraint_of(1)["price"],
+                    "seed": seed + _CONSTRAINT_SEED,
+                }
+                found[name] = _learner_only(ConstraintModule, model)
+        for name, module_spec in found.items():
+            module_spec.observation_space, module_spec.action_space = spaces[name]
+        return MultiRLModuleSpec(rl_module_specs=found)
 
 
-def _own_mapping(agent_id: str, episode: Any = None, **kwargs: Any) -> str:
-    return actor_id(1)
-
-
-def _listed(value: Any) -> Any:
-    if value is NotProvided:
-        return value
-    return list(value) if isinstance(value, Sequence) else [value]
+def _learner_only(module_class: type, model_config: dict[str, Any]) -> RLModuleSpec:
+    return RLModuleSpec(module_class=module_class, learner_only=True, model_config=model_config)

@@ -16,7 +16,7 @@ section 5), and the margin a back-off as in Petsagkourakis et al., "Chance const
 optimization for process control" (2022). All of it is centralised and part of training alone.
 
 Shapes: B rows, O columns of the joint observation, E sets of joint actions (see
-`losses.actor_actions`).
+`algorithms.losses.actor_actions`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from policies.contract.joint_spec import JointSpec
-from policies.networks.team import StackedLinear
-from policies.staged.update import Reduce, Tensors, descend
+from policies.networks.stacked import StackedLinear
+from policies.staged.descent import Reduce, Trained
 
 CONSTRAINTS = ("none", "lagrangian")
 
@@ -181,9 +181,8 @@ class Lagrangian:
         multipliers: Tensor,
         bounds: Bounds,
     ) -> None:
-        self.model, self.optimizer = model, optimizer
+        self.model, self._trained = model, Trained(model, optimizer)
         self.multipliers, self.bounds = multipliers, bounds
-        self._model = Tensors(model)
 
     def update(
         self,
@@ -207,7 +206,7 @@ class Lagrangian:
             to be differentiated.
         """
         error = self.model(state, action[None])[0] - obs
-        descend(error.square().mean(0).sum(), self._model, self.optimizer, reduce)
+        self._trained.descend(error.square().mean(0).sum(), reduce)
 
         bounds, seen = self.bounds, self.model(state, judged)
         tightened = excess(seen, bounds.low, bounds.high, bounds.margin)

@@ -1,36 +1,38 @@
-"""The RLlib learner of MADDPG: many joint updates per call."""
+"""The RLlib learner of algorithms in stages: many joint updates per call."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.typing import StateDict
 from torch import Tensor
 
-from policies.contract.joint_spec import JointSpec
 from policies.staged.constraints import Bounds, Lagrangian
-from policies.staged.modules import CONSTRAINT, CRITIC, active_stage, actor_id
-from policies.staged.stages import cosine_decay, of_stage
-from policies.staged.update import Team, UpdateRule, copy_weights, own_columns
+from policies.staged.descent import copy_weights
+from policies.staged.modules import CONSTRAINT, ROWS, active_stage, actor_id
+from policies.staged.schedule import cosine_decay, of_stage
+from policies.staged.update import StageNetworks, Update
 
-UPDATES = "maddpg_updates"
+UPDATES = "stage_updates"
 
 
-class MADDPGLearner(TorchLearner):
-    """Updates the active stage's actors and the critics from joint rows.
+class StagedLearner(TorchLearner):
+    """Updates the active stage's actors and all central networks from joint rows.
 
-    A call of `update` brings a stack of minibatches under the critic's module id; they are
-    worked off one after another inside one RLlib update, so that RLlib's bookkeeping is paid
-    once per stack. With several learners each holds a part of every minibatch, and gradients
-    are averaged over learners before every optimizer step.
+    A call of `update` brings a stack of minibatches under one module id; they are worked off one
+    after another inside one RLlib update, so that RLlib's bookkeeping is paid once per stack. With
+    several learners each holds a part of every minibatch, and gradients are averaged over learners
+    before every optimizer step.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._updates = 0  # of the active stage
-        self._team: Team | None = None
+        self._stage_update: Update | None = None
+        self._rng = torch.Generator()
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Adam for the current networks of a module; targets and fixed maps are not optimised.
@@ -38,108 +40,137 @@ class MADDPGLearner(TorchLearner):
         No rate is registered with RLlib, which would write it back after every call: the
         learner sets base rate times decay before every update.
         """
-        module = self.module[module_id].unwrapped()
-        network = getattr(module, {CRITIC: "critic", CONSTRAINT: "model"}.get(module_id, "actor"))
-        parameters = list(network.parameters())
+        parameters = list(self.module[module_id].unwrapped().trained.parameters())
         optimizer = torch.optim.Adam(parameters, fused=True)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=parameters)
-
-    def begin_stage(self, stage: int, best_actor: StateDict) -> None:
-        """Go on to a stage: fresh optimizers, critic carried over (or not) with an equal target.
-
-        Args:
-            stage: counted from 1.
-            best_actor: the best-on-validation weights of the stage before, which is frozen
-                with them.
-        """
-        self.freeze(stage - 1, best_actor)
-        critic = self.module[CRITIC].unwrapped()
-        if self.config.carry_critic:
-            copy_weights(critic.target, critic.critic)
-        else:
-            critic.restart(stage)
-        self.module[actor_id(stage)].unwrapped().begun.fill_(True)
-        self._optimizer(CRITIC).state.clear()
-        if CONSTRAINT in self.module:
-            price = self.config.constraint_of(stage)["price"]
-            self.module[CONSTRAINT].unwrapped().multipliers.fill_(price)
-            self._optimizer(CONSTRAINT).state.clear()
-        self._updates, self._team = 0, None
-
-    def freeze(self, stage: int, best_actor: StateDict) -> None:
-        """Set a stage's actors to the weights they keep from now on."""
-        module = self.module[actor_id(stage)].unwrapped()
-        weights = {name: torch.as_tensor(value) for name, value in best_actor.items()}
-        module.actor.load_state_dict(weights)
-        module.target.load_state_dict(weights)
 
     @property
     def stage(self) -> int:
         """The stage in training, counted from 1."""
         return active_stage(self.module)
 
+    @property
+    def central(self) -> tuple[str, ...]:
+        """Names of the networks that see everything."""
+        actors = {actor_id(k + 1) for k in range(self.config.num_stages)}
+        return tuple(name for name in self.module.keys() if name not in {*actors, CONSTRAINT})  # noqa: SIM118
+
+    def begin_stage(self, stage: int, frozen: StateDict) -> None:
+        """Go on to a stage: fresh optimizers, central networks carried over (or not).
+
+        Args:
+            stage: counted from 1.
+            frozen: the weights that the actors of the stage before keep.
+        """
+        self.freeze(stage - 1, frozen)
+        for name in self.central:
+            module = self.module[name].unwrapped()
+            if self.config.carry_critic:
+                copy_weights(module.target, module.network)
+            else:
+                module.restart(stage)
+            self._optimizer(name).state.clear()
+        self.module[actor_id(stage)].unwrapped().begun.fill_(True)
+        if CONSTRAINT in self.module:
+            price = self.config.constraint_of(stage)["price"]
+            self.module[CONSTRAINT].unwrapped().multipliers.fill_(price)
+            self._optimizer(CONSTRAINT).state.clear()
+        self._updates, self._stage_update = 0, None
+
+    def freeze(self, stage: int, frozen: StateDict) -> None:
+        """Set a stage's actors to the weights they keep from now on."""
+        module = self.module[actor_id(stage)].unwrapped()
+        weights = {name: torch.as_tensor(value) for name, value in frozen.items()}
+        for network in self._actors(module):
+            network.load_state_dict(weights)
+
     def fit_inputs(self, sample: Any) -> None:
         """Take the active actors' fixed input map from a sample of joint inputs (N, width)."""
         module = self.module[actor_id(self.stage)].unwrapped()
-        inputs = torch.as_tensor(sample, device=self._device)
-        for actor in (module.actor, module.target):
-            actor.fit_inputs(inputs, self.config.whiten_floor)
+        inputs = self.config.actor_sample(torch.as_tensor(sample, device=self._device))
+        for network in self._actors(module):
+            network.fit_inputs(inputs, self.config.whiten_floor)
+
+    def _actors(self, module: Any) -> list[Any]:
+        return [module.actor, *([module.target] if hasattr(module, "target") else [])]
 
     def _uncompiled_update(self, batch: dict[str, Any], **kwargs: Any) -> tuple[Any, Any, Any]:
         """Work off the stack of minibatches in `batch`."""
-        config, stage, team = self.config, self.stage, self.team()
-        rule = UpdateRule(config.gamma, config.tau, config.actor_step == "joint", config.critic_tau)
-        columns = {name: batch[CRITIC][name] for name in config.replay_columns()}
+        config, stage, update = self.config, self.stage, self.stage_update()
+        columns = {name: batch[ROWS][name] for name in config.columns}
+        rows = len(columns["action"])
         size = config.minibatch_size // max(1, config.num_learners)
         reduce = self._average_gradients if config.num_learners > 1 else None
         rates = [
-            (team.actor_optimizer, of_stage(config.actor_lr, stage)),
-            (team.critic_optimizer, of_stage(config.critic_lr, stage)),
+            (self._optimizer(name), of_stage(getattr(config, rate), stage))
+            for name, rate in self._rates(stage)
         ]
-        if CONSTRAINT in self.module:  # a regression on the same rows as the critic's
-            rates.append((self._optimizer(CONSTRAINT), of_stage(config.critic_lr, stage)))
         updates = config.plan(stage).updates
-        losses = []
-        for start in range(0, len(columns["action"]), size):
+        figures: list[dict[str, Tensor]] = []
+        for start in range(0, rows, rows if config.memory_class.whole else size):
             decay = 1.0
             if config.lr_decay == "cosine":
                 decay = cosine_decay(self._updates / max(1, updates))
             for optimizer, rate in rates:
                 for group in optimizer.param_groups:
                     group["lr"] = rate * decay
-            minibatch = {name: column[start : start + size] for name, column in columns.items()}
-            losses.append(torch.stack(team.update(minibatch, rule, reduce)))
+            stop = rows if config.memory_class.whole else start + size
+            minibatch = {name: column[start:stop] for name, column in columns.items()}
+            figures.append(update.step(minibatch, self._drawn_from(stage, update), reduce))
             self._updates += 1
-        mean = torch.stack(losses).mean(0)
-        return {}, {CRITIC: mean[0], actor_id(stage): mean[1]}, {}
+        means = {name: torch.stack([f[name] for f in figures]).mean() for name in figures[0]}
+        losses = {self._module_of(name, stage): mean for name, mean in means.items()}
+        return {}, {k: v for k, v in losses.items() if k in self.module}, {}
+
+    def _rates(self, stage: int) -> list[tuple[str, str]]:
+        """Module id and name of the rate, of everything that is trained in a stage."""
+        rates = [(actor_id(stage), "actor_lr")]
+        rates += [(name, f"{name}_lr") for name in self.central]
+        if CONSTRAINT in self.module:  # a regression on the same rows as the critic's
+            rates.append((CONSTRAINT, "critic_lr"))
+        return rates
+
+    def _module_of(self, name: str, stage: int) -> str:
+        return actor_id(stage) if name == "actor" else name
+
+    def _drawn_from(self, stage: int, update: Update) -> torch.Generator | None:
+        if not update.draws:
+            return None
+        rank = torch.distributed.get_rank() if self.config.num_learners > 1 else 0
+        words = (self.config.seed or 0, stage, self._updates, rank, 2)
+        self._rng.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]))
+        return self._rng
 
     def compute_loss_for_module(self, **kwargs: Any) -> Tensor:
-        """Not used: MADDPG's losses see several modules, so `_uncompiled_update` holds them."""
-        raise NotImplementedError("MADDPG has no loss of a single module")
+        """Not used: losses see several modules, so `_uncompiled_update` holds them."""
+        raise NotImplementedError("algorithms in stages have no loss of a single module")
 
-    def team(self) -> Team:
-        """The networks of the active stage with their optimizers."""
-        if self._team is None:
-            self._team = self._make_team()
-        return self._team
+    def stage_update(self) -> Update:
+        """The update of the active stage, with its networks and optimizers."""
+        if self._stage_update is None:
+            self._stage_update = self.config.update_class.of(self.config, self._networks())
+        return self._stage_update
 
-    def _make_team(self) -> Team:
-        actor = self.module[actor_id(self.stage)].unwrapped()
-        critic = self.module[CRITIC].unwrapped()
-        spec: JointSpec = actor.actor.spec
-        return Team(
+    def _networks(self) -> StageNetworks:
+        stage = self.stage
+        actor = self.module[actor_id(stage)].unwrapped()
+        central = {name: self.module[name].unwrapped() for name in self.central}
+        return StageNetworks(
+            spec=actor.actor.spec,
+            stage=stage,
             actor=actor.actor,
-            target_actor=actor.target,
-            critic=critic.critic,
-            target_critic=critic.target,
-            actor_optimizer=self._optimizer(actor_id(self.stage)),
-            critic_optimizer=self._optimizer(CRITIC),
-            own=own_columns(spec).to(self._device),
+            target_actor=getattr(actor, "target", None),
+            central={name: module.network for name, module in central.items()},
+            targets={name: module.target for name, module in central.items()},
+            optimizers={
+                "actor": self._optimizer(actor_id(stage)),
+                **{name: self._optimizer(name) for name in central},
+            },
+            lagrangian=self._lagrangian(actor.actor.spec),
             updates=self._updates,
-            lagrangian=self._lagrangian(spec),
         )
 
-    def _lagrangian(self, spec: JointSpec) -> Lagrangian | None:
+    def _lagrangian(self, spec: Any) -> Lagrangian | None:
         if CONSTRAINT not in self.module:
             return None
         module, how = self.module[CONSTRAINT].unwrapped(), self.config.constraint_of(self.stage)
@@ -177,4 +208,4 @@ class MADDPGLearner(TorchLearner):
         """The inverse of `get_state`."""
         super().set_state(state)
         self._updates = state.get(UPDATES, self._updates)
-        self._team = None
+        self._stage_update = None

@@ -97,7 +97,7 @@ class Setting:
         elif self.kind is str:
             fine = isinstance(value, str) and value in self.choices
         elif isinstance(value, numbers.Real) and not isinstance(value, bool):
-            fine = self._inside(float(value)) and (self.kind is float or value == int(value))
+            fine = self._inside(float(value)) and (self.kind is float or float(value).is_integer())
             value = self.kind(value) if fine else value
         if not fine:
             raise ValueError(f"{self.name} is {shown!r}, must be {self.bounds}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from rllib_grid.cases.layout import Layout
-from rllib_grid.checks import Array, batch, known, number, per_bus, whole
+from rllib_grid.checks import Array, batch, known, known_fields, number, per_bus, whole
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
+from rllib_grid.feeders.groups import Groups
 from rllib_grid.json_fields import json_fields
 from rllib_grid.physics import ac, lindistflow
 from rllib_grid.sources.demand import Demand, UniformDemand, demand_from_dict
@@ -67,7 +68,7 @@ class Case:
 
     name: str
     feeder: Feeder
-    groups: tuple[tuple[int, ...], ...]
+    groups: Groups
     p_limit_kw: Array = 105.0  # type: ignore[assignment]  # __post_init__ spreads scalars
     q_limit_kvar: Array = 105.0  # type: ignore[assignment]
     alpha_p: Array = 1e-5  # type: ignore[assignment]
@@ -105,21 +106,17 @@ class Case:
         n = self.feeder.num_buses
         put(self, "groups", _checked_groups(self.groups, n))
         put(self, "demand", self.demand.sized(n))
-        for name in ("p_limit_kw", "q_limit_kvar", *_COSTS):
+        for name in ("p_limit_kw", "q_limit_kvar"):
+            put(self, name, per_bus(name, getattr(self, name), n, above=0))
+        for name in _COSTS:
             low = 0.0 if name.startswith("alpha") else -np.inf
             put(self, name, per_bus(name, getattr(self, name), n, at_least=low))
-        for name in ("p_limit_kw", "q_limit_kvar"):
-            for bus, limit in enumerate(getattr(self, name), start=1):
-                number(f"bus {bus}: {name}", limit, above=0)
         put(self, "v_head_pu", number("v_head_pu", self.v_head_pu, above=0))
         put(self, "v_min_pu", number("v_min_pu", self.v_min_pu, above=0))
         put(self, "v_max_pu", number("v_max_pu", self.v_max_pu, above=self.v_min_pu))
         for name, size in (("s_max_kva", n), ("branch_limit_kva", self.feeder.num_nodes)):
             if getattr(self, name) is not None:
-                limits = per_bus(name, getattr(self, name), size)
-                for bus, limit in enumerate(limits, start=1):
-                    number(f"bus {bus}: {name}", limit, above=0)
-                put(self, name, limits)
+                put(self, name, per_bus(name, getattr(self, name), size, above=0))
         for name in (
             "penalty_kw_per_pu",
             "meter_error_pu",
@@ -127,16 +124,10 @@ class Case:
             "drift_kw",
             "probe_share",
         ):
-            amount = number(name, getattr(self, name))
-            if amount < 0:
-                raise GridError(f"{name} is {amount:g}, must be >= 0")
-            put(self, name, amount)
+            put(self, name, number(name, getattr(self, name), at_least=0))
         number("probe_share", self.probe_share, below=1)
         for name in ("probe_loss", "agent_loss"):
-            chance = number(name, getattr(self, name))
-            if not 0 <= chance <= 1:
-                raise GridError(f"{name} is {chance:g}, must be >= 0 and <= 1")
-            put(self, name, chance)
+            put(self, name, number(name, getattr(self, name), at_least=0, at_most=1))
         known("agent_reward", self.agent_reward, ("shared", "local"))
         known("physics", self.physics, ("lindistflow", "ac"))
         put(self, "horizon", whole("horizon", self.horizon, at_least=1))
@@ -251,8 +242,7 @@ class Case:
         Raises:
             GridError: on an unknown field or a bad value.
         """
-        for name in changes:
-            known("case field", name, (f.name for f in fields(self)))
+        known_fields("case field", self, changes)
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -270,8 +260,7 @@ class Case:
         Raises:
             GridError: on a field that is unknown or missing, or a bad value.
         """
-        for name in data:
-            known("case field", name, (f.name for f in fields(cls)))
+        known_fields("case field", cls, data)
         for name in ("name", "feeder", "groups"):
             if name not in data:
                 raise GridError(f"a case needs the field {name!r}")
@@ -290,7 +279,7 @@ class Case:
         return p_kw, q_kvar
 
 
-def _checked_groups(groups: Any, num_buses: int) -> tuple[tuple[int, ...], ...]:
+def _checked_groups(groups: Any, num_buses: int) -> Groups:
     """Every bus in exactly one group; buses of a group in ascending order."""
     owner: dict[int, int] = {}
     try:

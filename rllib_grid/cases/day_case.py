@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,10 +12,11 @@ import numpy as np
 from rllib_grid.cases.case import Case
 from rllib_grid.cases.clock import CLOCK
 from rllib_grid.cases.day_layout import DayLayout, PerBus, Shared
-from rllib_grid.checks import Array, known, number, per_bus
+from rllib_grid.checks import Array, known, known_fields, number, per_bus
 from rllib_grid.devices.heat import HeatPumps
 from rllib_grid.errors import GridError
 from rllib_grid.feeder import Feeder
+from rllib_grid.feeders.groups import Groups, agent_names
 from rllib_grid.json_fields import json_fields
 from rllib_grid.sources.profile_source import ProfileSource, profiles_from_dict
 from rllib_grid.sources.profiles import Profiles, Split
@@ -78,7 +79,7 @@ class DayCase:
 
     name: str
     feeder: Feeder
-    groups: tuple[tuple[int, ...], ...]
+    groups: Groups
     profiles: ProfileSource = field(default_factory=SyntheticProfiles)
     capacity_kwh: Array = 100.0  # type: ignore[assignment]  # __post_init__ spreads scalars
     p_limit_kw: Array = 30.0  # type: ignore[assignment]
@@ -120,20 +121,15 @@ class DayCase:
         )
         put(self, "groups", plain.groups)
         for name in ("capacity_kwh", "p_limit_kw", "q_limit_kvar"):
-            put(self, name, per_bus(name, getattr(self, name), n))
-            for bus, value in enumerate(getattr(self, name), start=1):
-                number(f"bus {bus}: {name}", value, above=0)
+            put(self, name, per_bus(name, getattr(self, name), n, above=0))
         for name in ("alpha_p", "alpha_q"):
             put(self, name, per_bus(name, getattr(self, name), n, at_least=0.0))
-        if number("efficiency", self.efficiency, above=0) > 1:
-            raise GridError(f"efficiency is {self.efficiency:g}, must be <= 1")
+        number("efficiency", self.efficiency, above=0, at_most=1)
         put(self, "soc_start", _shares(self.soc_start))
-        if not 0 <= number("soc_target", self.soc_target) <= 1:
-            raise GridError(f"soc_target is {self.soc_target:g}, must be in 0..1")
+        number("soc_target", self.soc_target, at_least=0, at_most=1)
         number("soc_value_eur_per_kwh", self.soc_value_eur_per_kwh)
         for name in ("soc_bend_eur_per_kwh2", "penalty_eur_per_pu_h"):
-            if number(name, getattr(self, name)) < 0:
-                raise GridError(f"{name} is {getattr(self, name):g}, must be >= 0")
+            number(name, getattr(self, name), at_least=0)
         known("way to settle", self.settle, ("end", "stepwise"))
 
     @property
@@ -144,7 +140,7 @@ class DayCase:
     @property
     def agents(self) -> tuple[str, ...]:
         """Names of the agents, in the order of `groups`."""
-        return tuple(f"agent_{i}" for i in range(len(self.groups)))
+        return agent_names(self.groups)
 
     @property
     def obs_scale_pu(self) -> float:
@@ -198,8 +194,7 @@ class DayCase:
         Raises:
             GridError: on an unknown field or a bad value.
         """
-        for name in changes:
-            known("field of a day case", name, (f.name for f in fields(self)))
+        known_fields("field of a day case", self, changes)
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -219,8 +214,7 @@ class DayCase:
         Raises:
             GridError: on a field that is unknown or missing, or a bad value.
         """
-        for name in data:
-            known("field of a day case", name, (f.name for f in fields(cls)))
+        known_fields("field of a day case", cls, data)
         for name in ("name", "feeder", "groups"):
             if name not in data:
                 raise GridError(f"a day case needs the field {name!r}")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rllib_grid.checks import Array, known
+from rllib_grid.feeders.groups import Groups, agent_names
 
 Columns = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -50,7 +51,7 @@ class Part:
         shared: quantities that are the same everywhere.
     """
 
-    groups: tuple[tuple[int, ...], ...]
+    groups: Groups
     per_bus: tuple[PerBus, ...]
     shared: tuple[Shared, ...] = ()
 
@@ -134,7 +135,7 @@ class DayLayout:
 
     def __init__(
         self,
-        groups: tuple[tuple[int, ...], ...],
+        groups: Groups,
         *,
         state: tuple[PerBus, ...],
         shared: tuple[Shared, ...],
@@ -142,7 +143,7 @@ class DayLayout:
         observation: tuple[PerBus, ...],
     ) -> None:
         self.groups = groups
-        self.agents = tuple(f"agent_{i}" for i in range(len(groups)))
+        self.agents = agent_names(groups)
         self.state = Part(groups, state, shared)
         self.action = Part(groups, action)
         self.observation = Part(groups, observation)

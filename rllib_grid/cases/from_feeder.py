@@ -11,6 +11,7 @@ from rllib_grid.checks import Array, number
 from rllib_grid.errors import GridError
 from rllib_grid.feeders.groups import Grouping, make_groups
 from rllib_grid.feeders.imported import ImportedFeeder
+from rllib_grid.physics.power_factor import kvar_per_kw
 from rllib_grid.sources.demand import UniformDemand
 
 DEMAND_SHARE, LIMIT_SHARE = 1.0, 0.5
@@ -62,7 +63,6 @@ def case_of(
         limit_kw = np.full(feeder.num_buses, number("demand_kw", demand_kw, above=0))
     limit_share = number("limit_share", limit_share, above=0)
     factor = imported.power_factor
-    kvar_per_kw = np.sqrt(1 / factor**2 - 1)
     cost: Any = usual_alpha(imported) if alpha is None else alpha
     return Case(
         name or feeder.name,
@@ -70,7 +70,7 @@ def case_of(
         make_groups(feeder, grouping, agents),
         **{
             "p_limit_kw": limit_share * limit_kw,
-            "q_limit_kvar": limit_share * limit_kw * np.maximum(kvar_per_kw, 1.0),
+            "q_limit_kvar": limit_share * limit_kw * np.maximum(kvar_per_kw(factor), 1.0),
             "alpha_p": cost,
             "alpha_q": cost,
             "v_head_pu": imported.v_head_pu if v_head_pu is None else v_head_pu,

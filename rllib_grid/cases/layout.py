@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rllib_grid.checks import Array, batch, known
+from rllib_grid.feeders.groups import Groups, agent_names
 
 Float32 = NDArray[np.float32]
 
@@ -33,7 +34,7 @@ class Layout:
         s_max_kva: (n,) ratings of the inverters, in bus order; None where there are none.
     """
 
-    groups: tuple[tuple[int, ...], ...]
+    groups: Groups
     p_scale_kw: Array
     q_scale_kvar: Array
     p_limit_kw: Array
@@ -45,7 +46,7 @@ class Layout:
     @property
     def agents(self) -> tuple[str, ...]:
         """Names of the agents, in joint order."""
-        return tuple(f"agent_{i}" for i in range(len(self.groups)))
+        return agent_names(self.groups)
 
     @property
     def num_buses(self) -> int:

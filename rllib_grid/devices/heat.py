@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rllib_grid.checks import Array, known, number, per_bus
+from rllib_grid.checks import Array, known_fields, number, per_bus
 from rllib_grid.errors import GridError
 from rllib_grid.json_fields import json_fields
 
@@ -70,8 +70,7 @@ class HeatPumps:
         if not low <= number("t_set_c", self.t_set_c) <= high:
             raise GridError(f"t_set_c is {self.t_set_c:g}, must be in {low:g}..{high:g}")
         for name in ("comfort_eur_per_k2_h", "value_eur_per_kwh"):
-            if number(name, getattr(self, name)) < 0:
-                raise GridError(f"{name} is {getattr(self, name):g}, must be >= 0")
+            number(name, getattr(self, name), at_least=0)
         coldest, warmest = (number("t_start_c", value) for value in self.t_start_c)
         if coldest > warmest:
             raise GridError(f"t_start_c is {coldest:g} to {warmest:g}, must be a range")
@@ -84,13 +83,12 @@ class HeatPumps:
             GridError: on a bad value, naming the bus.
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in ("c_kwh_per_k", "r_k_per_kw", "cop", "p_heat_max_kw"):
-            values[name] = per_bus(name, values[name], num_buses)
-            for bus, value in enumerate(values[name], start=1):
-                if name != "cop":
-                    number(f"bus {bus}: {name}", value, above=0)
-                elif value == 0:
-                    raise GridError(f"bus {bus}: cop is 0, must be > 0 to heat or < 0 to cool")
+        for name in ("c_kwh_per_k", "r_k_per_kw", "p_heat_max_kw"):
+            values[name] = per_bus(name, values[name], num_buses, above=0)
+        values["cop"] = per_bus("cop", values["cop"], num_buses)
+        for bus, cop in enumerate(values["cop"], start=1):
+            if cop == 0:
+                raise GridError(f"bus {bus}: cop is 0, must be > 0 to heat or < 0 to cool")
         return HeatPumps(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,6 +104,5 @@ class HeatPumps:
         Raises:
             GridError: on an unknown field or a bad value.
         """
-        for name in data:
-            known("field of heat pumps", name, (f.name for f in fields(cls)))
+        known_fields("field of heat pumps", cls, data)
         return cls(**data)

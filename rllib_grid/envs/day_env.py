@@ -13,8 +13,14 @@ from rllib_grid.cases.day_case import DayCase
 from rllib_grid.checks import whole
 from rllib_grid.devices.thermal_model import Climate
 from rllib_grid.envs.day_model import DayModel
-from rllib_grid.envs.joint_env import JointStep
-from rllib_grid.envs.lanes import check_saved, checked_action, checked_mask, generator, restore
+from rllib_grid.envs.lanes import (
+    JointStep,
+    check_saved,
+    checked_action,
+    checked_mask,
+    generator,
+    restore,
+)
 from rllib_grid.envs.settling import Reserves, paid_eur
 from rllib_grid.errors import GridError
 from rllib_grid.sources.profiles import Split

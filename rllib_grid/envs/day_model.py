@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.devices.thermal_model import Climate, HeatStep, ThermalModel
 from rllib_grid.errors import GridError
+from rllib_grid.physics import lindistflow
 
 Floats = NDArray[np.floating[Any]]
 
@@ -53,7 +54,6 @@ class DayModel:
         self._capacity, self._eta = const(case.capacity_kwh), const(case.efficiency)
         self._p_limit, self._q_limit = const(case.p_limit_kw), const(case.q_limit_kvar)
         self._alpha_p, self._alpha_q = const(case.alpha_p), const(case.alpha_q)
-        self._head, self._head_sq = const(case.v_head_pu), const(case.v_head_pu**2)
         self._low = const(case.v_min_pu**2 - case.v_head_pu**2)
         self._high = const(case.v_max_pu**2 - case.v_head_pu**2)
         self._per_low = const(case.penalty_eur_per_pu_h / (2 * case.v_min_pu))
@@ -86,10 +86,9 @@ class DayModel:
         return result
 
     def deviation_pu(self, p_kw: Floats, q_kvar: Floats) -> Floats:
-        """v - v_head (B, n) under total p, q (B, n); never a difference of two magnitudes."""
-        d = np.maximum(-(p_kw @ self._drop_p + q_kvar @ self._drop_q), -self._head_sq)
-        result: Floats = d / (np.sqrt(self._head_sq + d) + self._head)
-        return result
+        """v - v_head (B, n) under total p, q (B, n)."""
+        deviation_sq = self._deviation_sq(p_kw, q_kvar)
+        return lindistflow.magnitude_deviation_pu(deviation_sq, self.case.v_head_pu)
 
     def outcome(
         self,
@@ -160,9 +159,14 @@ class DayModel:
 
     def _penalty_eur_per_h(self, p_kw: Floats, q_kvar: Floats) -> Floats:
         """Penalty (B, n) on voltages outside the bounds, to first order in p.u."""
-        d = -(p_kw @ self._drop_p + q_kvar @ self._drop_q)  # v_sq - v_head^2
+        d = self._deviation_sq(p_kw, q_kvar)
         above, below = np.maximum(d - self._high, 0), np.maximum(self._low - d, 0)
         result: Floats = self._per_high * above + self._per_low * below
+        return result
+
+    def _deviation_sq(self, p_kw: Floats, q_kvar: Floats) -> Floats:
+        """v_sq - v_head^2 (B, n)."""
+        result: Floats = -(p_kw @ self._drop_p + q_kvar @ self._drop_q)
         return result
 
     def _heat_step(self, climate: Climate | None, p_heat_kw: Floats | None) -> HeatStep | None:

@@ -10,8 +10,7 @@ import numpy as np
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.cases.day_presets import make_day_case
 from rllib_grid.envs.day_env import JointDayEnv
-from rllib_grid.envs.one_lane import OneLaneEnv
-from rllib_grid.errors import GridError
+from rllib_grid.envs.one_lane import OneLaneEnv, configured_case
 
 
 class GridDayEnv(OneLaneEnv):
@@ -37,7 +36,7 @@ class GridDayEnv(OneLaneEnv):
         overrides = dict(config or {})
         seed = overrides.pop("seed", None)
         self._split = overrides.pop("split", "train")
-        self.case = _case(overrides.pop("case", "ieee13-day"), overrides)
+        self.case = configured_case(overrides, "ieee13-day", DayCase, make_day_case)
         # One lane that splits the reward by agent; `step` makes the choice of the case.
         seed = np.random.SeedSequence() if seed is None else seed
         local = self.case.replace(agent_reward="local")
@@ -47,13 +46,3 @@ class GridDayEnv(OneLaneEnv):
     def joint(self, num_envs: int, seed: int | np.random.SeedSequence) -> JointDayEnv:
         """A batch of feeders of this case."""
         return JointDayEnv(self.case, num_envs, seed, self._split)
-
-
-def _case(case: str | DayCase | Mapping[str, Any], overrides: dict[str, Any]) -> DayCase:
-    if isinstance(case, str):
-        return make_day_case(case, **overrides)
-    if isinstance(case, Mapping):
-        return DayCase.from_dict({**case, **overrides})
-    if isinstance(case, DayCase):
-        return case.replace(**overrides)
-    raise GridError(f"case is {case!r}, must be a name, a DayCase or its to_dict()")

@@ -10,8 +10,7 @@ import numpy as np
 from rllib_grid.cases.by_name import make_case
 from rllib_grid.cases.case import Case
 from rllib_grid.envs.joint_env import JointGridEnv
-from rllib_grid.envs.one_lane import OneLaneEnv
-from rllib_grid.errors import GridError
+from rllib_grid.envs.one_lane import OneLaneEnv, configured_case
 
 
 class GridEnv(OneLaneEnv):
@@ -36,7 +35,7 @@ class GridEnv(OneLaneEnv):
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         overrides = dict(config or {})
         seed = overrides.pop("seed", None)
-        self.case = _case(overrides.pop("case", "ieee13"), overrides)
+        self.case = configured_case(overrides, "ieee13", Case, make_case)
         # One lane that splits the reward by agent; `step` makes the choice of the case.
         seed = np.random.SeedSequence() if seed is None else seed
         lane = JointGridEnv(self.case.replace(agent_reward="local"), 1, seed)
@@ -45,13 +44,3 @@ class GridEnv(OneLaneEnv):
     def joint(self, num_envs: int, seed: int | np.random.SeedSequence) -> JointGridEnv:
         """A batch of feeders of this case."""
         return JointGridEnv(self.case, num_envs, seed)
-
-
-def _case(case: str | Case | Mapping[str, Any], overrides: dict[str, Any]) -> Case:
-    if isinstance(case, str):
-        return make_case(case, **overrides)
-    if isinstance(case, Mapping):
-        return Case.from_dict({**case, **overrides})
-    if isinstance(case, Case):
-        return case.replace(**overrides)
-    raise GridError(f"case is {case!r}, must be a name, a Case or its to_dict()")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from rllib_grid.cases.case import Case
 from rllib_grid.checks import whole
 from rllib_grid.envs.ac_joint_model import AcJointModel
-from rllib_grid.envs.lanes import check_saved, checked_action, checked_mask, generator, restore
+from rllib_grid.envs.lanes import (
+    JointStep,
+    check_saved,
+    checked_action,
+    checked_mask,
+    generator,
+    restore,
+)
 from rllib_grid.envs.lindistflow_joint_model import LinDistFlowJointModel
 from rllib_grid.envs.probed_step import JointProbedStep, rounded_pu
 from rllib_grid.errors import GridError
@@ -20,17 +27,6 @@ Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 _MODELS = {"lindistflow": LinDistFlowJointModel, "ac": AcJointModel}
-
-
-class JointStep(NamedTuple):
-    """One time step of all feeders, batch first."""
-
-    reward: Float32  # (B,) shared reward in kW
-    agent_reward: Float32  # (B, m) in kW
-    obs: Float32  # (B, O) measured under the rewarded action
-    next_state: Float32  # (B, S)
-    terminated: Bool  # (B,)
-    truncated: Bool  # (B,)
 
 
 class JointGridEnv:

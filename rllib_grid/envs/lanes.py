@@ -1,4 +1,4 @@
-"""What joint environments share: their generator, and checks of what comes in from outside.
+"""What joint environments share: a step's arrays, their generator, checks of what comes in.
 
 Shapes: B lanes.
 """
@@ -6,7 +6,7 @@ Shapes: B lanes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,17 @@ from rllib_grid.errors import GridError
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+
+
+class JointStep(NamedTuple):
+    """One time step of all feeders, batch first."""
+
+    reward: Float32  # (B,) shared reward: kW, of days EUR
+    agent_reward: Float32  # (B, m) likewise
+    obs: Float32  # (B, O) measured under the rewarded action
+    next_state: Float32  # (B, S)
+    terminated: Bool  # (B,)
+    truncated: Bool  # (B,)
 
 
 def generator(seed: int | np.random.SeedSequence) -> np.random.Generator:

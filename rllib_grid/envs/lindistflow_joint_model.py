@@ -6,6 +6,7 @@ import numpy as np
 
 from rllib_grid.cases.case import Case
 from rllib_grid.envs.joint_model import Float32, JointModel
+from rllib_grid.physics import lindistflow
 
 
 class LinDistFlowJointModel(JointModel):
@@ -18,8 +19,7 @@ class LinDistFlowJointModel(JointModel):
       (equation 2, by branches: sum over l of r_l (P_l^2 + Q_l^2) / v^2);
     - d = state Vs + action Va, the deviation of v_sq from v_head^2 (equation 1).
 
-    The voltage signal is small beside 1 p.u., so it is never a difference of two magnitudes:
-    v - v_head = d / (sqrt(v_head^2 + d) + v_head).
+    `lindistflow.magnitude_deviation_pu` makes v - v_head of d.
 
     Args:
         case: what to fold.
@@ -47,8 +47,7 @@ class LinDistFlowJointModel(JointModel):
                 drops[source, columns] = power * v_sq_per[:, layout.obs_buses]
         self._state_flows, self._action_flows = flows.astype(np.float32)
         self._state_v_sq, self._action_v_sq = (-drops).astype(np.float32)
-        self._v_head = np.float32(case.v_head_pu)
-        self._v_head_sq = np.float32(case.v_head_pu**2)
+        self._v_head_pu = case.v_head_pu
 
     def _flow(self, state: Float32, action: Float32) -> tuple[Float32, Float32]:
         """Loss (B,) in kW, and v - v_head (B, O) in p.u."""
@@ -58,13 +57,8 @@ class LinDistFlowJointModel(JointModel):
         return loss, self._v_deviation(state, action)
 
     def _v_deviation(self, state: Float32, action: Float32) -> Float32:
-        """v - v_head (B, O) in p.u.; -v_head where the linear model has collapsed (v_sq < 0)."""
-        d = state @ self._state_v_sq
-        d += action @ self._action_v_sq
-        np.maximum(d, -self._v_head_sq, out=d)
-        root = d + self._v_head_sq
-        np.sqrt(root, out=root)
-        root += self._v_head
-        d /= root
-        result: Float32 = d
+        """v - v_head (B, O) in p.u."""
+        deviation_sq = state @ self._state_v_sq
+        deviation_sq += action @ self._action_v_sq
+        result: Float32 = lindistflow.magnitude_deviation_pu(deviation_sq, self._v_head_pu)
         return result

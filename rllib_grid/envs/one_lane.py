@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
-from rllib_grid.envs.joint_env import JointStep
+from rllib_grid.cases.case import Case
+from rllib_grid.cases.day_case import DayCase
+from rllib_grid.envs.lanes import JointStep
 from rllib_grid.errors import GridError
 
 Float32 = NDArray[np.float32]
 AgentArrays = dict[str, Float32]
 Infos = dict[str, dict[str, Any]]
+
+
+C = TypeVar("C", Case, DayCase)
+
+
+def configured_case(
+    config: Mapping[str, Any], default: str, kind: type[C], by_name: Callable[..., C]
+) -> C:
+    """The case that the configuration of an environment asks for.
+
+    Args:
+        config: {"case": name, case or its `to_dict()`, ...}; every other entry changes a field.
+        default: name of the case where none is given.
+        kind: of the case.
+        by_name: makes a case from its name and changed fields.
+
+    Raises:
+        GridError: on an unknown case or field, or a bad value.
+    """
+    changes = {name: value for name, value in config.items() if name != "case"}
+    case = config.get("case", default)
+    if isinstance(case, str):
+        return by_name(case, **changes)
+    if isinstance(case, Mapping):
+        return kind.from_dict({**case, **changes})
+    if isinstance(case, kind):
+        return case.replace(**changes)
+    raise GridError(f"case is {case!r}, must be a name, a {kind.__name__} or its to_dict()")
 
 
 class Joint(Protocol):

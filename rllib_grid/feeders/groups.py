@@ -47,6 +47,11 @@ def make_groups(feeder: Feeder, grouping: Grouping, agents: int | None = None) -
     )
 
 
+def agent_names(groups: Groups) -> tuple[str, ...]:
+    """What the agents of these groups are called, in their order."""
+    return tuple(f"agent_{i}" for i in range(len(groups)))
+
+
 def interleaved_groups(num_buses: int, num_agents: int) -> Groups:
     """Buses dealt out in turn: agent i has i + 1, i + 1 + m and so on, as in case `ieee13`."""
     return tuple(tuple(range(i + 1, num_buses + 1, num_agents)) for i in range(num_agents))

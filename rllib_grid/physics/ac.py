@@ -85,7 +85,7 @@ def branch_flows_kva(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Arra
     _refuse(settled)
     real, imag = np.split(settled.current, 2)
     branch = (real + 1j * imag).T @ feeder.paths / v_head_pu  # (B, L), kVA at 1 p.u.
-    drop = branch * (feeder.r_ohm + 1j * feeder.x_ohm) / (1000 * feeder.v_base_kv**2)
+    drop = branch * (feeder.r_ohm + 1j * feeder.x_ohm) / feeder.base_kva_ohm
     v = np.full((len(drop), feeder.num_nodes + 1), v_head_pu, np.complex128)  # head first
     for node in _top_down(feeder):
         v[:, node] = v[:, feeder.parent[node - 1]] - drop[:, node - 1]

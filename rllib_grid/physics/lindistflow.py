@@ -6,10 +6,15 @@ base plus control, in bus order. Equation numbers are those of the TS-MADDPG pap
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from rllib_grid.checks import Array
 from rllib_grid.feeder import Feeder
+
+Floats = NDArray[np.floating[Any]]
 
 
 def v_sq_pu(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Array) -> Array:
@@ -32,6 +37,29 @@ def v_pu(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Array) -> Array:
     """Voltage magnitudes (B, n) in p.u.; 0 where the linear model has collapsed (v_sq < 0)."""
     squared = v_sq_pu(feeder, v_head_pu, p_kw, q_kvar)
     return np.sqrt(np.maximum(squared, 0.0))
+
+
+def magnitude_deviation_pu(deviation_sq: Floats, v_head_pu: float) -> Floats:
+    """v - v_head_pu of any shape, in place, as no difference of two magnitudes.
+
+    The signal is small beside 1 p.u.: v - v_head = d / (sqrt(v_head^2 + d) + v_head) keeps it to
+    the last digit in float32 too.
+
+    Args:
+        deviation_sq: d = v_sq - v_head_pu^2 (equation 1); it is overwritten.
+        v_head_pu: voltage of the head.
+
+    Returns:
+        `deviation_sq` itself; -v_head_pu where the linear model has collapsed (v_sq < 0).
+    """
+    precision = deviation_sq.dtype.type
+    head_sq = precision(v_head_pu**2)
+    np.maximum(deviation_sq, -head_sq, out=deviation_sq)
+    root = deviation_sq + head_sq
+    np.sqrt(root, out=root)
+    root += precision(v_head_pu)
+    deviation_sq /= root
+    return deviation_sq
 
 
 def loss_kw(feeder: Feeder, p_kw: Array, q_kvar: Array) -> Array:

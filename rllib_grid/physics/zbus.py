@@ -59,7 +59,7 @@ class ZBus:
     ) -> None:
         places = np.arange(feeder.num_buses) if order is None else order
         pick = np.ix_(places, places)
-        base = 1000 * feeder.v_base_kv**2 * v_head_pu**2
+        base = feeder.base_kva_ohm * v_head_pu**2
         r, x = feeder.path_r_ohm[pick] / base, feeder.path_x_ohm[pick] / base
         self.impedance: Floating = np.block([[r, -x], [x, r]]).astype(dtype)
         self._negative = np.ascontiguousarray(-self.impedance)

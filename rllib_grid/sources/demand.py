@@ -70,14 +70,12 @@ class _BusDemand:
                 number(name, value, above=0)
             factors = () if name == self.spread else np.atleast_1d(getattr(self, name))
             for factor in factors:
-                if number(name, factor, above=0) > 1:
-                    raise GridError(f"{name} is {factor:g}, must be <= 1")
+                number(name, factor, above=0, at_most=1)
         if low is not None and (np.asarray(self.power_factor_low) > self.power_factor).any():
             raise GridError(
                 f"power_factor_low is {low}, must be <= power_factor, {self.power_factor}"
             )
-        if not 0.0 <= number("correlation", self.correlation) <= 1.0:
-            raise GridError(f"correlation is {self.correlation:g}, must be >= 0 and <= 1")
+        number("correlation", self.correlation, at_least=0, at_most=1)
 
     def sized(self, num_buses: int) -> Self:
         """See `Demand.sized`."""

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rllib_grid.checks import known, number
+from rllib_grid.checks import known_fields, number
 from rllib_grid.errors import GridError
+from rllib_grid.physics.power_factor import kvar_per_kw
 from rllib_grid.sources.profiles import Profiles, check_steps
 
 _MINUTES = {24: 60, 96: 15}
@@ -53,8 +54,7 @@ class FileProfiles:
 
     def __post_init__(self) -> None:
         check_steps(self.num_steps)
-        if not 0 < number("power_factor", self.power_factor) <= 1:
-            raise GridError(f"power_factor is {self.power_factor:g}, must be > 0 and <= 1")
+        number("power_factor", self.power_factor, above=0, at_most=1)
         try:
             found = hashlib.sha256(Path(self.path).read_bytes()).hexdigest()
         except OSError as error:
@@ -87,8 +87,7 @@ class FileProfiles:
             GridError: on an unknown field, or a file that is not the same any more.
         """
         values = {k: v for k, v in data.items() if k != "kind"}
-        for name in values:
-            known("field of profiles from a file", name, (f.name for f in fields(cls)))
+        known_fields("field of profiles from a file", cls, values)
         return cls(**values)
 
 
@@ -104,7 +103,7 @@ def _load(source: FileProfiles, num_buses: int) -> Profiles:
         steps = _check_times(times)
         days = _cut(times, values, header, num_buses, steps)
         if not has_q:
-            tangent = np.sqrt(1 / source.power_factor**2 - 1)
+            tangent = kvar_per_kw(source.power_factor)
             days = replace(days, q_base_kvar=np.maximum(days.p_base_kw, 0) * tangent)
         if source.num_steps > steps:
             raise GridError(f"has a row per hour, {source.num_steps} steps per day need 15 minutes")

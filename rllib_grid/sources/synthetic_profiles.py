@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rllib_grid.checks import Array, known, number, whole
-from rllib_grid.errors import GridError
+from rllib_grid.checks import Array, known, known_fields, number, whole
+from rllib_grid.physics.power_factor import kvar_per_kw
 from rllib_grid.sources.profiles import Profiles, check_steps
 from rllib_grid.sources.shapes import (
     SHAPES,
@@ -68,12 +68,10 @@ class SyntheticProfiles:
         whole("year", self.year, at_least=1970)
         check_steps(self.num_steps)
         whole("seed", self.seed, at_least=0)
-        for name in ("load_kw", "power_factor", "price_eur_per_kwh"):
+        for name in ("load_kw", "price_eur_per_kwh"):
             number(name, getattr(self, name), above=0)
-        if self.power_factor > 1:
-            raise GridError(f"power_factor is {self.power_factor:g}, must be <= 1")
-        if number("solar_kwp", self.solar_kwp) < 0:
-            raise GridError(f"solar_kwp is {self.solar_kwp:g}, must be >= 0")
+        number("power_factor", self.power_factor, above=0, at_most=1)
+        number("solar_kwp", self.solar_kwp, at_least=0)
         number("latitude_deg", self.latitude_deg, above=-66, below=66)
         known("kind of shapes", self.shapes, SHAPES)
 
@@ -93,8 +91,7 @@ class SyntheticProfiles:
             GridError: on an unknown field or a bad value.
         """
         values = {k: v for k, v in data.items() if k != "kind"}
-        for name in values:
-            known("field of synthetic profiles", name, (f.name for f in fields(cls)))
+        known_fields("field of synthetic profiles", cls, values)
         return cls(**values)
 
 
@@ -109,7 +106,7 @@ def _draw(source: SyntheticProfiles, num_buses: int) -> Profiles:
     p_load = _loads(source, dates, num_buses, buildings)
     kwp = source.solar_kwp * buildings.uniform(0.0, 2.0, num_buses)
     solar = 0.85 * sun[:, :, None] / 1000.0 * kwp  # 0.85: from module to grid
-    tangent = np.sqrt(1 / source.power_factor**2 - 1)
+    tangent = kvar_per_kw(source.power_factor)
     price = source.price_eur_per_kwh * _price(dates, clearness, market)
     fine = Profiles(
         dates, p_load - solar, p_load * tangent, price, _temperature(dates, clearness, weather)

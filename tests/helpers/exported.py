@@ -7,7 +7,7 @@ import torch
 
 from policies.contract.joint_spec import JointSpec
 from policies.controllers.staged import Controller
-from policies.networks.team import TeamActor
+from policies.networks.actors import TeamActor
 
 SPEC = JointSpec(("agent_0", "agent_1", "agent_10"), (2, 1, 3), (1, 2, 1), (1, 3, 2))
 

@@ -1,7 +1,7 @@
 """MADDPG's update as a plain eager loop over agents: the yardstick of `bench`.
 
 One `nn.Linear` after another, one optimizer per agent, as most implementations are written. It
-does the same arithmetic as `policies.staged.update.Team` on the fast preset's networks.
+does the same arithmetic as `policies.algorithms.maddpg.MADDPGUpdate` on the fast preset's networks.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from policies.algorithms.maddpg import MADDPGUpdate
 from policies.contract.joint_spec import JointSpec
-from policies.networks.team import ProjectedClip
-from policies.staged.update import Team
+from policies.networks.action_limits import ProjectedClip
 
 
 class PlainActor(nn.Module):
@@ -23,7 +23,7 @@ class PlainActor(nn.Module):
         agent: index of the agent.
     """
 
-    def __init__(self, team: Team, agent: int) -> None:
+    def __init__(self, team: MADDPGUpdate, agent: int) -> None:
         super().__init__()
         weights = team.actor.agent_layers(agent)
         self.columns = torch.from_numpy(team.actor.spec.actor_inputs(team.actor.stage)[agent])
@@ -47,7 +47,7 @@ class PlainActor(nn.Module):
 class PlainCritic(nn.Module):
     """The shared quadratic-residual critic, with the weights it has in a team."""
 
-    def __init__(self, team: Team) -> None:
+    def __init__(self, team: MADDPGUpdate) -> None:
         super().__init__()
         critic = team.critic
         self.quadratic, self.first, self.second, self.last = (
@@ -64,7 +64,7 @@ class PlainCritic(nn.Module):
 
 
 class PlainLoop:
-    """The same updates as `Team.update` at gamma = 0 with a shared critic and a joint step.
+    """The same updates as `MADDPGUpdate.step` at gamma = 0 with a shared critic and a joint step.
 
     Args:
         team: whose weights to begin with; not touched.
@@ -72,7 +72,7 @@ class PlainLoop:
         tau: step of the target actors.
     """
 
-    def __init__(self, team: Team, rates: tuple[float, float], tau: float) -> None:
+    def __init__(self, team: MADDPGUpdate, rates: tuple[float, float], tau: float) -> None:
         self.spec: JointSpec = team.actor.spec
         self.stage, self.tau, self.updates = team.actor.stage, tau, team.updates
         agents = range(self.spec.num_agents)
@@ -83,7 +83,7 @@ class PlainLoop:
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=rates[1])
 
     def update(self, batch: dict[str, Tensor]) -> None:
-        """Update critic, actors and target actors by one minibatch (see `Team.update`)."""
+        """Update critic, actors and target actors by one minibatch (see `MADDPGUpdate.step`)."""
         inputs, reward = batch["inputs"], batch["reward"][:, 0]
         state = inputs[:, : self.spec.state_dim]
         loss = F.mse_loss(self.critic(state, batch["action"]), reward)

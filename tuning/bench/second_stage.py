@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from policies.staged.algorithm import MADDPG, MINIBATCHES_PER_CALL
-from policies.staged.update import Team, UpdateRule
+from policies.algorithms.maddpg import MADDPG, MADDPGUpdate
+from policies.staged.algorithm import MINIBATCHES_PER_CALL
 from rllib_grid.envs.grid_env import GridEnv
 from tuning.options.recipe import Recipe
 from tuning.training.configuration import make_config
@@ -33,7 +33,7 @@ def second_stage(recipe: Recipe, lanes: int) -> MADDPG:
     config = make_config(recipe.checked()).stages(updates_per_episode=1e-3, updates_per_iteration=1)
     config.stages(validation_episodes=100)
     algo: MADDPG = config.build_algo()
-    while algo.progress()["stage"] == 1 or algo.progress()["updates"] == 0:
+    while algo.counts.stage == 1 or algo.counts.updates == 0:
         algo.train()
     return algo
 
@@ -41,7 +41,7 @@ def second_stage(recipe: Recipe, lanes: int) -> MADDPG:
 def sample(algo: MADDPG, lanes: int) -> int:
     """Collect episodes of one step from all runners, ``lanes`` from each; return how many."""
     episodes = lanes * max(1, algo.config.num_env_runners)
-    return sum(len(rollout.returns) for rollout in algo._request(episodes, sigma=SIGMA))
+    return sum(len(rollout.returns) for rollout in algo.collect(episodes, sigma=SIGMA))
 
 
 def update(algo: MADDPG) -> int:
@@ -61,7 +61,7 @@ class BareUpdates:
         step: Updates the copy by one minibatch, columns by name.
     """
 
-    team: Team
+    team: MADDPGUpdate
     rates: tuple[float, float]
     tau: float
     step: Callable[[dict[str, Tensor]], object]
@@ -70,16 +70,15 @@ class BareUpdates:
 def bare_updates(algo: MADDPG) -> BareUpdates:
     """Copy the networks of the active stage out of a training with a learner in this process."""
     config = algo.config
-    team = copy.deepcopy(algo.learner_group._learner.team())
-    rule = UpdateRule(config.gamma, config.tau, config.actor_step == "joint")
+    team: MADDPGUpdate = copy.deepcopy(algo.learner_group._learner.stage_update())
     rates = config.actor_lr[-1], config.critic_lr[-1]
-    return BareUpdates(team, rates, config.tau, lambda batch: team.update(batch, rule))
+    return BareUpdates(team, rates, config.tau, team.step)
 
 
 def minibatches(algo: MADDPG, rng: np.random.Generator) -> list[dict[str, Tensor]]:
     """Draw `UPDATES` minibatches from the replay of a training."""
     size = algo.config.minibatch_size
-    rows = algo.replay.sample(rng, UPDATES * size)
+    rows = algo.memory.batches(rng, UPDATES, size)
     columns = {name: torch.from_numpy(column) for name, column in rows.items()}
     return [
         {name: column[i * size : (i + 1) * size] for name, column in columns.items()}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from policies.staged.algorithm import MADDPG
+from policies.algorithms.maddpg import MADDPG
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
 from tuning.bench.measuring import LANES, Rates, Sides, rate_table, rates_of, write_rates
 from tuning.bench.plain_loop import PlainLoop

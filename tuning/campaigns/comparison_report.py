@@ -123,7 +123,7 @@ def _limits(out: Path, runs: Sequence[Run]) -> dict[str, dict[int, float]]:
 def _cached_limits(run: Run) -> dict[int, float] | None:
     """The limits that ``limits`` has computed for the very case of a run, by stage count."""
     from rllib_grid import Case
-    from tuning.judging.information_limit import load_limits
+    from tuning.judging.information_limits.cache import load_limits
 
     return load_limits(Case.from_dict(run.config["case"]))
 

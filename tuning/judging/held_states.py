@@ -106,8 +106,11 @@ class HeldStates:
             if self._faults.action != "idle" or agent != self._faults.agent:
                 asked[:, :, own] = np.split(actions[agent], 2, axis=1)
         held = self._step.held(np.concatenate(list(asked), axis=1))
-        p_ctrl_kw, q_ctrl_kvar = np.split(held, 2, axis=1)
-        return np.ascontiguousarray(p_ctrl_kw), np.ascontiguousarray(q_ctrl_kvar)
+        # In the memory order of the demand, or sums over buses would round otherwise.
+        controls = np.zeros_like(self._base[0]), np.zeros_like(self._base[1])
+        for kept, values in zip(controls, np.split(held, 2, axis=1), strict=True):
+            kept[:] = values
+        return controls
 
     def _shown(self, v_pu: Floats) -> Floats:
         """What the meters show of the true voltages (N, n)."""

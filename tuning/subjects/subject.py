@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuning.commands.answers import EvaluateArgs
 from tuning.options.recipe import Recipe
@@ -15,33 +15,11 @@ from tuning.records.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from policies.controllers.agent import AgentController
+    from policies.staged.schedule import StageCounts
     from rllib_grid import Case, DayCase
 
 Team = Mapping[str, "AgentController"]  # by agent
 Validate = Callable[[Team], dict[str, float]]  # columns of progress.csv by name
-
-
-class StageWork(Protocol):
-    """What a stage has taken; `policies` counts it."""
-
-    @property
-    def stage(self) -> int: ...
-    @property
-    def episodes(self) -> int: ...
-    @property
-    def updates(self) -> int: ...
-    @property
-    def probes(self) -> int: ...
-    @property
-    def validation_probes(self) -> int: ...
-    @property
-    def env_steps(self) -> int: ...
-    @property
-    def wall_s(self) -> float: ...
-    @property
-    def sample_s(self) -> float: ...
-    @property
-    def update_s(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -58,12 +36,12 @@ class Trained:
 
     recipe: Recipe
     team: Team
-    stages: Sequence[StageWork]
+    stages: Sequence[StageCounts]
     progress: Sequence[Mapping[str, str]]
     validation_episodes: int
 
 
-def rate(stages: Sequence[StageWork], count: str, seconds: str) -> float:
+def rate(stages: Sequence[StageCounts], count: str, seconds: str) -> float:
     """Return how much was done per second, over all stages; 0 where no time has passed.
 
     Args:

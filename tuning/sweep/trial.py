@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ray.tune import PlacementGroupFactory, Trainable
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
-from policies.staged.config import MADDPGConfig
+from policies.staged.config import StagedConfig
 from tuning.cluster.local_ray import quiet_rllib
 from tuning.commands.sweep import SweepArgs, training
 from tuning.records.checkpoints import CheckpointRule, parse_interval
@@ -80,9 +80,8 @@ class SweepTrial(Trainable):  # type: ignore[misc]
     def load_checkpoint(self, checkpoint: str) -> None:
         """Go on with what was written, under this trial's own rates and noise."""
         self.algo.restore_from_path(checkpoint)
-        progress = self.algo.progress()
-        stages = [*progress["ended"], *([] if self.algo.finished else [progress])]
-        self.episodes = sum(stage["episodes"] for stage in stages)
+        stages = [*self.algo.ended, *([] if self.algo.finished else [self.algo.counts])]
+        self.episodes = sum(counts.episodes for counts in stages)
         self.rule.saved(self.episodes)
 
     def cleanup(self) -> None:
@@ -102,12 +101,12 @@ def make_trainable(sweep: SweepArgs, memory_bytes: int) -> type[SweepTrial]:
     return type(SweepTrial.__name__, (SweepTrial,), attributes)
 
 
-def iterations(config: MADDPGConfig) -> int:
+def iterations(config: StagedConfig) -> int:
     """Return how many iterations a training has."""
     counts = _planned(config)
     return sum(max(1, math.ceil(count / config.updates_per_iteration)) for count in counts)
 
 
-def _planned(config: MADDPGConfig) -> list[int]:
+def _planned(config: StagedConfig) -> list[int]:
     """Updates of each stage."""
     return [config.plan(stage).updates for stage in range(1, config.num_stages + 1)]

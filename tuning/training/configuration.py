@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from typing import Any
-
-from policies.algorithms.ma_rdpg import MARDPGConfig
-from policies.staged.config import MADDPGConfig
+from policies.algorithms.registry import new_config
+from policies.staged.config import StagedConfig
 from tuning.options.recipe import Recipe
 from tuning.subjects.kinds import subject_of
 from tuning.subjects.subject import Subject
-from tuning.training.days_runner import DAY_RUNNERS
 
 
-def make_config(recipe: Recipe, subject: Subject | None = None) -> MADDPGConfig:
+def make_config(recipe: Recipe, subject: Subject | None = None) -> StagedConfig:
     """The configuration of a training.
 
     Args:
@@ -26,20 +21,17 @@ def make_config(recipe: Recipe, subject: Subject | None = None) -> MADDPGConfig:
     """
     subject = subject_of(recipe.make_case()) if subject is None else subject
     algorithm = recipe.named()
-    config = MARDPGConfig() if algorithm.recurrent else MADDPGConfig()
+    config = new_config(algorithm.family)
     preset = subject.preset(recipe)
     listed = recipe.episodes or preset.pop("episodes", None) or tuple(config.episodes)
     preset.pop("episodes", None)
     # Stages beyond those that are listed are as long as the last one.
     episodes = [listed[min(k, len(listed) - 1)] for k in range(recipe.num_stages)]
-    config.stages(num_stages=recipe.num_stages, episodes=episodes)
-    fixed = {k: v for k, v in algorithm.fixed.items() if k != "num_stages"}
-    for settings in (preset, fixed, recipe.settings):
-        apply_settings(config, settings)
+    for settings in (preset, algorithm.fixed, recipe.settings):
+        config.training(**settings)
+    config.stages(episodes=episodes)
     name, env_config = subject.environment(recipe, priced=config.constraint != "none")
     config.environment(name, env_config=env_config)
-    if recipe.on_days:
-        config.env_runners(env_runner_cls=DAY_RUNNERS[algorithm.family])
     config.env_runners(num_env_runners=recipe.num_env_runners)
     if recipe.num_envs is not None:
         config.env_runners(num_envs_per_env_runner=recipe.num_envs)
@@ -48,14 +40,3 @@ def make_config(recipe: Recipe, subject: Subject | None = None) -> MADDPGConfig:
     )
     config.debugging(seed=recipe.seed, log_level="ERROR")
     return config
-
-
-def apply_settings(config: MADDPGConfig, settings: Mapping[str, Any]) -> None:
-    """Set them through the configuration's own methods."""
-    left: dict[str, Any] = dict(settings)
-    for method in ("stages", "exploration", "recurrence"):
-        setter = getattr(config, method, None)
-        if setter is not None:
-            known = inspect.signature(setter).parameters
-            setter(**{name: left.pop(name) for name in list(left) if name in known})
-    config.training(**left)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from ray.rllib.core.learner import Learner
 from ray.rllib.utils.metrics import LEARNER_RESULTS
 
-from policies.staged.algorithm import MADDPG
-from policies.staged.modules import CRITIC, actor_id
+from policies.staged.algorithm import StagedAlgorithm
+from policies.staged.modules import actor_id
 from tuning.commands.train import Training
 from tuning.errors import CommandError
 from tuning.records.checkpoints import CheckpointRule, parse_interval, save_checkpoint
@@ -64,7 +63,7 @@ class ProgressRow:
         return row | dict(row.pop("figures"))
 
 
-def iterate(algo: MADDPG, validate: Validate) -> ProgressRow:
+def iterate(algo: StagedAlgorithm, validate: Validate) -> ProgressRow:
     """Train for one iteration.
 
     Args:
@@ -75,34 +74,33 @@ def iterate(algo: MADDPG, validate: Validate) -> ProgressRow:
         Where it stands.
     """
     result = algo.train()
-    done = result["maddpg"]
     # An iteration that ends a stage already shows the next one, which has done nothing yet.
-    now = done if done["updates"] or not done["ended"] else done["ended"][-1]
-    before = [entry for entry in done["ended"] if entry["stage"] < now["stage"]]
+    now = algo.counts if algo.counts.updates or not algo.ended else algo.ended[-1]
+    before = [counts for counts in algo.ended if counts.stage < now.stage]
     losses = result.get(LEARNER_RESULTS, {})
     return ProgressRow(
         iteration=result["training_iteration"],
-        stage=now["stage"],
-        episodes=now["episodes"],
-        episodes_total=now["episodes"] + sum(entry["episodes"] for entry in before),
-        updates=now["updates"],
-        figures=validate(algo.controllers(now["stage"])),
-        validation_return=now["validation_return"],
-        env_steps_per_s=_rate(now["env_steps"], now["sample_s"]),
-        updates_per_s=_rate(now["updates"], now["update_s"]),
-        replay_fill=now["replay_rows"] / algo.replay.capacity,
-        critic_loss=_loss(losses, CRITIC),
-        actor_loss=_loss(losses, actor_id(now["stage"])),
-        wall_s=now["wall_s"] + sum(entry["wall_s"] for entry in before),
+        stage=now.stage,
+        episodes=now.episodes,
+        episodes_total=now.episodes + sum(counts.episodes for counts in before),
+        updates=now.updates,
+        figures=validate(algo.controllers(now.stage)),
+        validation_return=now.validation_return,
+        env_steps_per_s=_rate(now.env_steps, now.sample_s),
+        updates_per_s=_rate(now.updates, now.update_s),
+        replay_fill=algo.memory.fill,
+        critic_loss=_loss(losses, "critic"),
+        actor_loss=_loss(losses, actor_id(now.stage)),
+        wall_s=now.wall_s + sum(counts.wall_s for counts in before),
     )
 
 
-def validate_with(subject: Subject, algo: MADDPG) -> Validate:
+def validate_with(subject: Subject, algo: StagedAlgorithm) -> Validate:
     """Return what a subject finds on the states or days on which an algorithm selects."""
     return subject.validator(algo.config.validation_episodes, algo.config.validation_seed)
 
 
-def run_loop(algo: MADDPG, training: Training, subject: Subject, run: RunFolder) -> None:
+def run_loop(algo: StagedAlgorithm, training: Training, subject: Subject, run: RunFolder) -> None:
     """Train to the end: show, publish and save what there is to be.
 
     Args:
@@ -154,12 +152,7 @@ def go_on(run: RunFolder) -> str:
     return f"what was saved is kept, go on with: python -m tuning train --resume {run.path}"
 
 
-def stages_of(algo: MADDPG) -> list[Any]:
-    """Return what each stage that has ended has taken."""
-    return [SimpleNamespace(**entry) for entry in algo.progress()["ended"]]
-
-
-def _say_who_answers(algo: MADDPG, before: int) -> int:
+def _say_who_answers(algo: StagedAlgorithm, before: int) -> int:
     """Return how many remote runners answer, and say so if it is not as many as before."""
     answering: int = algo.env_runner_group.num_healthy_remote_workers()
     if answering != before:
@@ -167,7 +160,7 @@ def _say_who_answers(algo: MADDPG, before: int) -> int:
     return answering
 
 
-def _save(algo: MADDPG, run: RunFolder, rows: list[Mapping[str, Any]], keep: int) -> None:
+def _save(algo: StagedAlgorithm, run: RunFolder, rows: list[Mapping[str, Any]], keep: int) -> None:
     try:
         run.write_progress(rows)
         save_checkpoint(algo, run, keep)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from policies.staged.config import MADDPGConfig
+from policies.staged.config import StagedConfig
 
 LINE_SECONDS = 10.0
 
@@ -28,7 +28,7 @@ class TrainingProgress:
 
     def __init__(
         self,
-        config: MADDPGConfig,
+        config: StagedConfig,
         in_words: Callable[[Mapping[str, Any]], str],
         *,
         quiet: bool = False,

@@ -6,8 +6,9 @@ from typing import Any
 
 from ray.exceptions import RayActorError
 
-from policies.staged.algorithm import MADDPG, RunnersLostError
-from policies.staged.config import MADDPGConfig
+from policies.staged.algorithm import StagedAlgorithm
+from policies.staged.config import StagedConfig
+from policies.staged.crew import RunnersLostError
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray, quiet_rllib
 from tuning.commands.train import Training
@@ -19,7 +20,7 @@ from tuning.records.run_folder import RunFolder, create_run, load_run
 from tuning.subjects.kinds import subject_of
 from tuning.subjects.subject import Subject, Trained
 from tuning.training.configuration import make_config
-from tuning.training.loop import go_on, run_loop, stages_of
+from tuning.training.loop import go_on, run_loop
 
 
 def run_training(training: Training) -> None:
@@ -58,7 +59,7 @@ def _remote(recipe: Recipe) -> int:
 
 
 def _train_and_judge(
-    config: MADDPGConfig, training: Training, subject: Subject, run: RunFolder
+    config: StagedConfig, training: Training, subject: Subject, run: RunFolder
 ) -> dict[str, Any]:
     """Train from the last checkpoint on, export, and return the report."""
     checkpoint = find_checkpoint(run)
@@ -76,7 +77,7 @@ def _train_and_judge(
                 Trained(
                     recipe=training.recipe,
                     team=algo.controllers(),
-                    stages=stages_of(algo),
+                    stages=algo.ended,
                     progress=run.progress(),
                     validation_episodes=algo.config.validation_episodes,
                 )
@@ -90,7 +91,7 @@ def _train_and_judge(
             algo.stop()
 
 
-def _build_on(algo: MADDPG, below: RunFolder) -> None:
+def _build_on(algo: StagedAlgorithm, below: RunFolder) -> None:
     """Take over the ended stages of another run.
 
     Raises:
@@ -98,7 +99,7 @@ def _build_on(algo: MADDPG, below: RunFolder) -> None:
     """
     checkpoint = find_checkpoint(below)
     assert checkpoint is not None  # the recipe was checked
-    earlier = MADDPG.from_checkpoint(str(checkpoint.resolve()))
+    earlier = type(algo).from_checkpoint(str(checkpoint.resolve()))
     try:
         algo.build_on(earlier)
     except ValueError as error:

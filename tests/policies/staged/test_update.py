@@ -15,7 +15,7 @@ from quadratic_game import GAINS
 from team_updates import GAME, KINDS, RATES, UNEVEN, assert_same, make_batch, make_team, stepped
 from two_halves import work_in_halves
 
-from policies.networks.team import TeamActor
+from policies.networks.actors import TeamActor
 from policies.staged.update import UpdateRule, copy_weights, own_columns
 
 

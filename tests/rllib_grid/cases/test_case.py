@@ -1,4 +1,4 @@
-"""Presets, costs, bounds and checks of a case."""
+"""Costs, bounds and checks of a case."""
 
 from __future__ import annotations
 
@@ -8,49 +8,8 @@ import pickle
 import numpy as np
 import pytest
 
-from rllib_grid import Case, GaussianDemand, GridError, UniformDemand, make_case
+from rllib_grid import Case, GridError, UniformDemand, make_case
 from rllib_grid.physics.lindistflow import loss_kw
-
-INTERLEAVED = ((1, 3, 5, 7, 9, 11), (2, 4, 6, 8, 10, 12))
-
-
-@pytest.mark.parametrize(
-    ("name", "agents", "alpha", "head"),
-    [
-        ("ieee13", 2, 1e-5, 1.0),
-        ("ieee13-contiguous", 2, 1e-4, 1.0),
-        ("ieee13-twelve", 12, 1e-4, 1.0),
-        ("ieee13-posseq", 2, 1e-5, 1.0),
-        ("ieee13-gaussian", 2, 1e-5, 1.0),
-        ("ieee13-pf", 2, 1e-5, 1.0),
-        ("ieee13-correlated", 2, 1e-5, 1.0),
-        ("ieee13-volt", 2, 3e-4, 1.04),
-        ("ieee13-tight", 2, 1e-5, 1.05),
-    ],
-)
-def test_presets(name: str, agents: int, alpha: float, head: float) -> None:
-    case = make_case(name)
-    assert case.name == name
-    assert len(case.agents) == agents
-    assert set(case.alpha_p) == set(case.alpha_q) == {alpha}
-    assert case.v_head_pu == head
-    assert set(case.p_limit_kw) == set(case.q_limit_kvar) == {105.0}
-    assert not np.any([case.beta_p, case.beta_q, case.gamma_p, case.gamma_q])
-    assert (case.v_min_pu, case.v_max_pu, case.feeder.v_base_kv) == (0.95, 1.05, 2.97)
-
-
-def test_what_sets_the_presets_apart() -> None:
-    assert make_case("ieee13").groups == INTERLEAVED
-    assert make_case("ieee13-contiguous").groups == (tuple(range(1, 7)), tuple(range(7, 13)))
-    assert make_case("ieee13-twelve").groups == tuple((bus,) for bus in range(1, 13))
-    assert make_case("ieee13").feeder.r_ohm[0] == 0.129470
-    assert make_case("ieee13-posseq").feeder.r_ohm[0] == 0.070442
-    assert make_case("ieee13").demand == UniformDemand(limit_kw=210.0, num_buses=12)
-    assert make_case("ieee13-gaussian").demand == GaussianDemand(sigma_kw=121.0, num_buses=12)
-    by_draw = UniformDemand(power_factor=1.0, power_factor_low=0.8, num_buses=12)
-    assert make_case("ieee13-pf").demand == by_draw
-    correlated = UniformDemand(correlation=0.3, num_buses=12)
-    assert make_case("ieee13-correlated").demand == correlated
 
 
 def test_building_costs_by_hand(fork_case: Case) -> None:
@@ -91,28 +50,6 @@ def test_dict_round_trip_through_json(name: str) -> None:
 
 def test_pickle_round_trip(fork_case: Case) -> None:
     assert pickle.loads(pickle.dumps(fork_case)).to_dict() == fork_case.to_dict()
-
-
-def test_overrides_and_replace(ieee13: Case) -> None:
-    case = make_case("ieee13", v_head_pu=1.02, demand={"law": "gaussian", "sigma_kw": 5.0})
-    assert case.v_head_pu == 1.02
-    assert case.demand == GaussianDemand(sigma_kw=5.0, num_buses=12)
-    assert ieee13.replace(groups=[[2, 1], list(range(12, 2, -1))]).groups == (
-        (1, 2),
-        tuple(range(3, 13)),
-    )
-    assert ieee13.v_head_pu == 1.0
-
-
-def test_unknown_names(ieee13: Case) -> None:
-    with pytest.raises(GridError, match="unknown case 'ieee14'; choose from ieee13, ieee13-conti"):
-        make_case("ieee14")
-    with pytest.raises(GridError, match="unknown case field 'alhpa_p'; choose from name, feeder"):
-        make_case("ieee13", alhpa_p=1.0)
-    with pytest.raises(GridError, match="unknown case field 'colour'"):
-        Case.from_dict({**ieee13.to_dict(), "colour": "red"})
-    with pytest.raises(GridError, match="a case needs the field 'groups'"):
-        Case.from_dict({"name": "x", "feeder": ieee13.feeder})
 
 
 @pytest.mark.parametrize(
@@ -162,3 +99,18 @@ def test_bad_states(fork_case: Case, p, message: str) -> None:
     zero = np.zeros((2, 3))
     with pytest.raises(GridError, match=message):
         fork_case.cost_kw(p, zero, zero, zero)
+
+
+def test_unknown_and_missing_fields(ieee13: Case) -> None:
+    with pytest.raises(GridError, match="unknown case field 'colour'"):
+        Case.from_dict({**ieee13.to_dict(), "colour": "red"})
+    with pytest.raises(GridError, match="a case needs the field 'groups'"):
+        Case.from_dict({"name": "x", "feeder": ieee13.feeder})
+
+
+def test_replace(ieee13: Case) -> None:
+    assert ieee13.replace(groups=[[2, 1], list(range(12, 2, -1))]).groups == (
+        (1, 2),
+        tuple(range(3, 13)),
+    )
+    assert ieee13.replace(v_head_pu=1.02).v_head_pu == 1.02 and ieee13.v_head_pu == 1.0

@@ -1,4 +1,4 @@
-"""The shipped feeders are those of their sources, and their cases have something to win."""
+"""The presets are what they say, their feeders those of their sources, with something to win."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ import numpy as np
 import pandapower.networks as networks
 import pytest
 
-from rllib_grid import OptimalDispatch, case_names, make_case, make_dispatch, team_optimal
+from rllib_grid import (
+    GaussianDemand,
+    OptimalDispatch,
+    UniformDemand,
+    case_names,
+    make_case,
+    make_dispatch,
+    team_optimal,
+)
 from rllib_grid.cases.presets import CASES, case33bw_feeder, kerber_dorfnetz_feeder
 from rllib_grid.feeders import from_pandapower
 
 STATES = 10_000
+INTERLEAVED = ((1, 3, 5, 7, 9, 11), (2, 4, 6, 8, 10, 12))
 
 
 def same(shipped, source) -> None:
@@ -27,6 +36,45 @@ def same(shipped, source) -> None:
     for name in ("p_load_kw", "q_load_kvar"):
         np.testing.assert_allclose(getattr(shipped, name), getattr(source, name))
     np.testing.assert_allclose(shipped.s_limit_kva, source.s_limit_kva, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "agents", "alpha", "head"),
+    [
+        ("ieee13", 2, 1e-5, 1.0),
+        ("ieee13-contiguous", 2, 1e-4, 1.0),
+        ("ieee13-twelve", 12, 1e-4, 1.0),
+        ("ieee13-posseq", 2, 1e-5, 1.0),
+        ("ieee13-gaussian", 2, 1e-5, 1.0),
+        ("ieee13-pf", 2, 1e-5, 1.0),
+        ("ieee13-correlated", 2, 1e-5, 1.0),
+        ("ieee13-volt", 2, 3e-4, 1.04),
+        ("ieee13-tight", 2, 1e-5, 1.05),
+    ],
+)
+def test_what_the_presets_are(name: str, agents: int, alpha: float, head: float) -> None:
+    case = make_case(name)
+    assert case.name == name
+    assert len(case.agents) == agents
+    assert set(case.alpha_p) == set(case.alpha_q) == {alpha}
+    assert case.v_head_pu == head
+    assert set(case.p_limit_kw) == set(case.q_limit_kvar) == {105.0}
+    assert not np.any([case.beta_p, case.beta_q, case.gamma_p, case.gamma_q])
+    assert (case.v_min_pu, case.v_max_pu, case.feeder.v_base_kv) == (0.95, 1.05, 2.97)
+
+
+def test_what_sets_the_ieee13_presets_apart() -> None:
+    assert make_case("ieee13").groups == INTERLEAVED
+    assert make_case("ieee13-contiguous").groups == (tuple(range(1, 7)), tuple(range(7, 13)))
+    assert make_case("ieee13-twelve").groups == tuple((bus,) for bus in range(1, 13))
+    assert make_case("ieee13").feeder.r_ohm[0] == 0.129470
+    assert make_case("ieee13-posseq").feeder.r_ohm[0] == 0.070442
+    assert make_case("ieee13").demand == UniformDemand(limit_kw=210.0, num_buses=12)
+    assert make_case("ieee13-gaussian").demand == GaussianDemand(sigma_kw=121.0, num_buses=12)
+    by_draw = UniformDemand(power_factor=1.0, power_factor_low=0.8, num_buses=12)
+    assert make_case("ieee13-pf").demand == by_draw
+    correlated = UniformDemand(correlation=0.3, num_buses=12)
+    assert make_case("ieee13-correlated").demand == correlated
 
 
 def test_case33bw_is_its_source() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from rllib_grid import GridError
 from rllib_grid.cases.day_case import DayCase
-from rllib_grid.cases.day_presets import make_day_case
 from rllib_grid.devices.heat import HeatPumps
 
 
@@ -37,18 +36,3 @@ def test_a_case_with_heat_survives_json(warm):
     assert again.heat.t_start_c == (19.0, 25.0)
     with pytest.raises(GridError, match="unknown field of heat pumps 'sun'"):
         DayCase.from_dict({**warm.to_dict(), "heat": {"sun": 1.0}})
-
-
-def test_a_case_saved_before_there_was_heat_is_read_as_it_was(small):
-    saved = small.to_dict()
-    assert saved.pop("heat") is None
-    assert DayCase.from_dict(saved).to_dict() == small.to_dict()
-
-
-def test_the_preset_heats_every_bus_through_the_coldest_hour_of_its_year():
-    case = make_day_case("ieee13-day-heat")
-    heat = case.heat
-    assert heat.cop.shape == (case.num_buses,)
-    most = case.year.outdoor_c.min() + heat.r_k_per_kw * heat.cop * heat.p_heat_max_kw
-    assert np.all(most > heat.t_set_c)
-    assert make_day_case("ieee13-day").heat is None

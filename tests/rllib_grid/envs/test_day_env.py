@@ -7,18 +7,9 @@ import pytest
 
 from policies.contract.joint_spec import JointEnv, JointSpec
 from rllib_grid import GridError
-from rllib_grid.cases.clock import CLOCK, clock
-from rllib_grid.cases.day_case import DayCase
-from rllib_grid.cases.day_presets import make_day_case
+from rllib_grid.cases.clock import CLOCK
 from rllib_grid.envs.day_env import JointDayEnv
 from rllib_grid.envs.day_rollout import run_days
-from rllib_grid.envs.grid_day_env import GridDayEnv
-
-
-def actions(env: JointDayEnv, seed: int = 0) -> np.ndarray:
-    width = env.case.layout.action.width
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-1, 1, (24, env.num_envs, width)).astype(np.float32)
 
 
 def test_offers_the_joint_interface(small):
@@ -63,7 +54,9 @@ def test_signature_gives_back_what_the_state_stands_for(small):
 
 
 @pytest.mark.parametrize("settle", ["end", "stepwise"])
-def test_a_days_rewards_are_minus_the_cost_of_the_same_controls(small, settle):
+def test_a_days_rewards_are_minus_the_cost_of_the_same_controls(
+    small, settle, actions, days_of_lanes
+):
     """However stored energy is settled: against the rollout in float64."""
     case = small.replace(settle=settle)
     env = JointDayEnv(case, 20, 3)
@@ -77,7 +70,7 @@ def test_a_days_rewards_are_minus_the_cost_of_the_same_controls(small, settle):
         np.testing.assert_array_equal(step.agent_reward, step.reward[:, None].repeat(2, 1))
         total += step.reward
     controls = [small.layout.action.split(a) for a in acts]
-    days = _alike(small, inner["day"])
+    days = days_of_lanes(small, inner["day"])
     record = run_days(
         small,
         days,
@@ -88,17 +81,7 @@ def test_a_days_rewards_are_minus_the_cost_of_the_same_controls(small, settle):
     np.testing.assert_allclose(env.get_state()["soc_kwh"], record.soc_kwh[:, -1], atol=1e-4)
 
 
-def _alike(case: DayCase, day: np.ndarray):
-    """The days of lanes, repeated ones too, which `Profiles` itself would refuse."""
-    from types import SimpleNamespace
-
-    days = case.days("train")
-    names = ("p_base_kw", "q_base_kvar", "price_eur_per_kwh")
-    arrays = {name: getattr(days, name)[day] for name in names}
-    return SimpleNamespace(num_days=len(day), num_steps=24, step_h=1.0, **arrays)
-
-
-def test_local_rewards_charge_the_loss_once_each(small):
+def test_local_rewards_charge_the_loss_once_each(small, actions):
     shared, local = (
         JointDayEnv(small.replace(agent_reward=kind), 5, 0) for kind in ("shared", "local")
     )
@@ -111,7 +94,7 @@ def test_local_rewards_charge_the_loss_once_each(small):
     assert np.all(loss_eur > 0)
 
 
-def test_probe_holds_the_state_and_shows_what_step_would(small):
+def test_probe_holds_the_state_and_shows_what_step_would(small, actions):
     env = JointDayEnv(small, 6, 5)
     env.reset()
     act = actions(env)[0]
@@ -167,7 +150,7 @@ def test_bad_actions_are_refused(small, action, says):
         env.step(action)
 
 
-def test_goes_on_from_a_saved_state(small):
+def test_goes_on_from_a_saved_state(small, actions):
     env, other = JointDayEnv(small, 4, 0), JointDayEnv(small, 4, 99)
     env.reset()
     acts = actions(env)
@@ -192,48 +175,101 @@ def test_the_same_seed_gives_the_same_days_and_parts_differ(small):
     assert not np.array_equal(one.reset(), two.reset())
 
 
-def test_clock_hands():
-    np.testing.assert_allclose(clock(np.array(6), 24), [1, 0, 0, -1], atol=1e-10)
-    np.testing.assert_allclose(
-        clock(np.array([0, 48]), 96), [[0, 1, 0, 1], [0, -1, 0, 1]], atol=1e-10
+def test_heat_widens_the_arrays_and_its_absence_leaves_them(small, warm):
+    for case, per_bus, shared, kinds in ((small, 3, 5, 2), (warm, 4, 6, 3)):
+        env = JointDayEnv(case, 2, 0)
+        assert env.reset().shape == (2, 3 * per_bus + 2 * shared)
+        assert case.layout.action.width == 3 * kinds
+    signature = warm.layout.signature("agent_1")
+    assert [e["name"] for e in signature["state"]][3:6] == [
+        "t_in_c[2]",
+        "price_eur_per_kwh",
+        "outdoor_c",
+    ]
+    heating = signature["action"][2]
+    assert (heating["name"], heating["low"], heating["high"]) == ("p_heat_kw[2]", 0.0, 5.0)
+
+
+@pytest.mark.parametrize("settle", ["end", "stepwise"])
+def test_a_days_rewards_are_minus_the_cost_with_heating_too(warm, settle, actions, days_of_lanes):
+    case = warm.replace(settle=settle)
+    env = JointDayEnv(case, 20, 3)
+    env.reset()
+    inner, acts, total = env.get_state(), actions(env), np.zeros(20)
+    assert inner["t_in_c"].min() < 19.5 and inner["t_in_c"].max() > 24.5
+    for act in acts:
+        total += env.step(act).reward
+    controls = [case.layout.action.split(act) for act in acts]
+    days = days_of_lanes(case, inner["day"])
+    record = run_days(
+        case,
+        days,
+        inner["soc_kwh"],
+        lambda s: tuple(controls[s.step].values()),
+        inner["t_in_c"],
     )
+    np.testing.assert_allclose(total, -record.cost_eur, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(env.get_state()["t_in_c"], record.heat.t_in_c[:, -1], atol=1e-3)
+    assert record.heat.comfort_eur.min() > 1.0
 
 
-def test_one_feeder_has_the_same_numbers(small):
-    env = GridDayEnv({"case": small, "seed": 11, "settle": "stepwise"})
-    joint = JointDayEnv(small.replace(settle="stepwise"), 1, 11)
-    seen, _ = env.reset()
-    state = joint.reset()
-    np.testing.assert_array_equal(np.concatenate([seen[a] for a in env.agents])[None], state)
-    for act in actions(joint):
-        cut = {agent: act[0, part] for agent, part in joint.action_slices.items()}
-        probed = env.probe(cut)
-        obs, rewards, terminated, truncated, infos = env.step(cut)
-        step = joint.step(act)
-        np.testing.assert_array_equal(np.concatenate(list(probed.values()))[None], step.obs)
-        assert rewards == dict.fromkeys(env.agents, float(step.reward[0]))
-        assert infos["agent_0"]["global_reward"] == float(step.reward[0])
-        assert 0.9 < infos["agent_1"]["v_pu"][0] < 1.1
-    assert terminated["__all__"] and not truncated["__all__"]
-    assert env.observation_spaces["agent_0"].contains(obs["agent_0"])
-    with pytest.raises(GridError, match=r"actions of .'agent_0'., must be of"):
-        env.step({"agent_0": np.zeros(4)})
+def test_local_rewards_charge_comfort_and_cooling_out_to_the_own_buildings(warm, actions):
+    for settle in ("end", "stepwise"):
+        env = JointDayEnv(warm.replace(agent_reward="local", settle=settle), 4, 0)
+        shared = JointDayEnv(warm.replace(settle=settle), 4, 0)
+        env.reset(), shared.reset()
+        loss = np.zeros(4)
+        for act in actions(env):
+            a, b = env.step(act), shared.step(act)
+            np.testing.assert_array_equal(a.reward, b.reward)
+            loss += a.reward - a.agent_reward.sum(axis=1)  # which both agents pay
+        assert np.all(loss > 0) and np.all(loss < 50)
 
 
-def test_case_survives_json_and_refuses_nonsense(small):
-    import json
+def test_probe_shows_what_a_step_with_heating_would(warm, actions):
+    env = JointDayEnv(warm, 6, 5)
+    env.reset()
+    act = actions(env)[0]
+    columns = warm.layout.action.columns["p_heat_kw"]
+    seen, less = env.probe(act), act.copy()
+    less[:, columns] = -1.0
+    assert np.all(env.probe(less) > seen)  # heating draws every voltage down
+    np.testing.assert_array_equal(env.step(act).obs, seen)
 
-    again = DayCase.from_dict(json.loads(json.dumps(small.to_dict())))
-    assert again.to_dict() == small.to_dict()
-    for change, says in (
-        ({"efficiency": 1.2}, "efficiency is 1.2, must be <= 1"),
-        ({"capacity_kwh": 0.0}, "bus 1: capacity_kwh is 0, must be > 0"),
-        ({"soc_start": (0.5, 1.2)}, "soc_start is 0.5 to 1.2, must be a range within 0..1"),
-        ({"settle": "never"}, "unknown way to settle 'never'"),
-        ({"groups": ((1, 2),)}, "no group holds bus 3"),
-        ({"size": 3}, "unknown field of a day case 'size'"),
-    ):
-        with pytest.raises(GridError, match=says):
-            small.replace(**change)
-    with pytest.raises(GridError, match="unknown day case 'ieee14-day'"):
-        make_day_case("ieee14-day")
+
+def test_heat_goes_on_from_a_saved_state_and_starts_where_it_is_told(warm, small, actions):
+    env, other = JointDayEnv(warm, 4, 0), JointDayEnv(warm, 4, 99)
+    env.reset()
+    acts = actions(env)
+    env.step(acts[0])
+    other.reset()
+    other.set_state(env.get_state())
+    for act in acts[1:]:
+        a, b = env.step(act), other.step(act)
+        np.testing.assert_array_equal(a.next_state, b.next_state)
+    np.testing.assert_array_equal(a.reward, b.reward)
+    without = {k: v for k, v in env.get_state().items() if k != "t_in_c"}
+    with pytest.raises(GridError, match="'t_in_c' of the saved state has shape None"):
+        env.set_state(without)
+    where, soc = np.arange(4), np.tile(warm.capacity_kwh, (4, 1))
+    state = env.start(where, soc, np.full((4, 3), 24.0))
+    np.testing.assert_allclose(state[:, warm.layout.state.columns["t_in_c"]], 1.0)
+    for case, t_in in ((warm, None), (small, np.full((4, 3), 20.0))):
+        with pytest.raises(GridError, match="t_in_c must be given where a case has heat pumps"):
+            JointDayEnv(case, 4, 0).start(where, soc, t_in)
+
+
+def test_days_without_heat_earn_what_they_did_before_there_was_any(small, actions):
+    """Figures recorded before heat pumps came in."""
+    env = JointDayEnv(small.replace(settle="stepwise", agent_reward="local"), 50, 3)
+    env.reset()
+    total = sum(float(env.step(act).agent_reward.sum()) for act in actions(env))
+    assert total == pytest.approx(-2167.4353, rel=1e-5)
+    assert set(env.get_state()) == {
+        "generator",
+        "day",
+        "step",
+        "soc_kwh",
+        "soc_start_kwh",
+        "over",
+    }

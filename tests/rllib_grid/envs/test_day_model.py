@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rllib_grid import GridError
+from rllib_grid.devices.thermal_model import Climate
 from rllib_grid.envs.day_model import DayModel
-from rllib_grid.envs.day_rollout import idle, price_rule, run_days
 from rllib_grid.physics import lindistflow as power_flow
 
 
@@ -71,26 +72,26 @@ def test_end_of_day_by_hand(small, model):
     )
 
 
-def test_an_idle_day_costs_its_losses_penalties_and_the_bend_of_its_end(small):
-    days = small.days("test").take(np.arange(3))
-    start = np.tile(small.soc_target * small.capacity_kwh, (3, 1))
-    record = run_days(small, days, start, idle)
-    priced = np.zeros(3)
-    for day in range(3):
-        loss = power_flow.loss_kw(small.feeder, days.p_base_kw[day], days.q_base_kvar[day])
-        priced[day] = days.price_eur_per_kwh[day] @ loss
-    np.testing.assert_allclose(record.cost_eur, priced + record.penalty_eur)
-    np.testing.assert_array_equal(record.soc_kwh, np.tile(start[:, None], (1, 25, 1)))
-
-
-def test_the_price_rule_charges_cheap_and_discharges_dear(small):
-    days = small.days("test").take(np.arange(5))
-    start = np.tile(small.capacity_kwh / 2, (5, 1))
-    record = run_days(small, days, start, price_rule)
-    cheap = days.price_eur_per_kwh < 0.25 * 0.9
-    dear = days.price_eur_per_kwh > 0.25 / 0.9
-    assert record.p_ctrl_kw[cheap].min() >= 0 and record.p_ctrl_kw[cheap].max() > 0
-    assert record.p_ctrl_kw[dear].max() <= 0 and record.p_ctrl_kw[dear].min() < 0
-    assert np.all(record.p_ctrl_kw[~cheap & ~dear] == 0)
-    kept = np.abs(days.q_base_kvar + record.q_ctrl_kvar)
-    assert np.all(kept[days.q_base_kvar <= small.q_limit_kvar.min()] == 0)
+def test_cost_of_a_step_counts_heating_in_energy_losses_and_voltages(warm):
+    rng = np.random.default_rng(0)
+    p_base, q_base = rng.normal(20, 30, (50, 3)), rng.normal(10, 10, (50, 3))
+    p_heat, price = rng.uniform(0, 3, (50, 3)), rng.uniform(0.1, 0.4, 50)
+    climate = Climate(rng.uniform(18, 26, (50, 3)), rng.uniform(-10, 30, 50))
+    soc, none = np.tile(warm.capacity_kwh / 2, (50, 1)), np.zeros((50, 3))
+    model = DayModel(warm, 1.0, np.float64)
+    done = model.outcome(p_base, q_base, price, soc, none, none, climate, p_heat)
+    # The same power as base demand, in a case that knows no heat, costs all but energy.
+    bare = DayModel(warm.replace(heat=None), 1.0, np.float64)
+    as_base = bare.outcome(p_base + p_heat, q_base, price, soc, none, none)
+    comfort = model.thermal.step(climate, p_heat).comfort_eur
+    paid = price[:, None] * p_heat + comfort
+    np.testing.assert_allclose(done.cost_eur, as_base.cost_eur + paid.sum(axis=1))
+    by_agent = np.stack([paid[:, 0] + paid[:, 2], paid[:, 1]], axis=1)
+    np.testing.assert_allclose(done.agent_cost_eur, as_base.agent_cost_eur + by_agent)
+    np.testing.assert_array_equal(done.deviation_pu, as_base.deviation_pu)
+    v_pu = power_flow.v_pu(warm.feeder, warm.v_head_pu, p_base + p_heat, q_base)
+    np.testing.assert_allclose(warm.v_head_pu + done.deviation_pu, v_pu, atol=1e-10)
+    with pytest.raises(GridError, match="case warm: p_heat_kw and temperatures must be given"):
+        model.outcome(p_base, q_base, price, soc, none, none)
+    with pytest.raises(GridError, match="and only there"):
+        bare.outcome(p_base, q_base, price, soc, none, none, climate, p_heat)

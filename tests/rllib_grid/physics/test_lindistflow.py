@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from rllib_grid import Case, Feeder
-from rllib_grid.physics.lindistflow import branch_flows, loss_kw, v_pu, v_sq_pu
+from rllib_grid.physics.lindistflow import (
+    branch_flows,
+    loss_kw,
+    magnitude_deviation_pu,
+    v_pu,
+    v_sq_pu,
+)
 
 
 def test_two_bus_closed_form(one_bus: Feeder) -> None:
@@ -57,3 +63,15 @@ def test_collapse_counts_as_zero_volts(one_bus: Feeder) -> None:
     p, q = np.array([[1e5]]), np.array([[0.0]])
     assert v_sq_pu(one_bus, 1.0, p, q).item() == pytest.approx(-24.0)
     assert v_pu(one_bus, 1.0, p, q).item() == 0.0
+
+
+def test_small_signals_keep_their_digits_in_float32() -> None:
+    signal = np.array([[1e-9, -3e-6, 2e-2, -2.0]])  # of v_sq; the last one is a collapse
+    exact = magnitude_deviation_pu(signal.copy(), 1.02)
+    first = signal[0, 0] / (2 * 1.02)  # dv = d(v_sq) / (2 v), to first order
+    assert exact[0, 0] == pytest.approx(first, rel=1e-8)
+    assert exact[0, 2] == pytest.approx(np.sqrt(1.02**2 + 2e-2) - 1.02, rel=1e-10)
+    assert exact[0, 3] == -1.02
+    single = magnitude_deviation_pu(signal.astype(np.float32), 1.02)
+    assert single.dtype == np.float32
+    assert single == pytest.approx(exact, rel=1e-6)

@@ -161,8 +161,11 @@ def test_dict_round_trip_through_json(law) -> None:
         ({"law": "uniform", "limit_kw": 0.0}, "limit_kw is 0, must be > 0"),
         ({"law": "gaussian", "sigma_kw": float("nan")}, "sigma_kw is nan, must be finite"),
         ({"law": "gaussian", "sigma_kw": "wide"}, "sigma_kw is 'wide', must be a number"),
-        ({"law": "uniform", "power_factor": 1.2}, "power_factor is 1.2, must be <= 1"),
-        ({"law": "uniform", "power_factor": [0.9, 1.2]}, "power_factor is 1.2, must be <= 1"),
+        ({"law": "uniform", "power_factor": 1.2}, "power_factor is 1.2, must be > 0 and <= 1"),
+        (
+            {"law": "uniform", "power_factor": [0.9, 1.2]},
+            "power_factor is 1.2, must be > 0 and <= 1",
+        ),
         ({"law": "uniform", "power_factor": [0.9, 0.0]}, "power_factor is 0, must be > 0"),
         ({"law": "uniform", "limit_kw": [1.0, -1.0]}, "bus 2: limit_kw is -1, must be >= 0"),
         (

@@ -173,7 +173,7 @@ def exported(tmp_path):
     from policies.contract.joint_spec import JointSpec
     from policies.controllers.files import save_controllers
     from policies.controllers.staged import Controller
-    from policies.networks.team import TeamActor
+    from policies.networks.actors import TeamActor
 
     case = make_case("ieee13")
     torch.manual_seed(0)

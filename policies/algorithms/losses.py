@@ -1,10 +1,13 @@
-"""Targets and losses of MADDPG as pure functions, in the order of the paper's Algorithm 1.
+"""Targets and losses of deterministic policy gradients as pure functions.
 
 Shapes: B rows of a minibatch, m agents, n critics (1 shared, or m), A the joint action.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 
@@ -54,3 +57,10 @@ def actor_actions(policy: Tensor, replayed: Tensor, own: Tensor, *, joint: bool,
 def actor_loss(value: Tensor) -> Tensor:
     """Minus the mean value, summed over the entries of `actor_actions`: (E, B) -> ()."""
     return -value.mean(1).sum()
+
+
+def own_columns(action_dims: Sequence[int]) -> Tensor:
+    """The columns of the joint action that belong to each agent: (m, 1, A) bool."""
+    m = len(action_dims)
+    owner = torch.repeat_interleave(torch.arange(m), torch.tensor(action_dims))
+    return (owner == torch.arange(m)[:, None])[:, None, :]

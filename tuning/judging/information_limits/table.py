@@ -14,14 +14,10 @@ from rich.table import Table
 
 from rllib_grid import make_case
 from tuning.commands.limits import LimitsArgs
-from tuning.judging.information_limit import (
-    FULL_STATE,
-    LIMITS_JSON,
-    Budget,
-    Watch,
-    find_limits,
-    limits_folder,
-)
+from tuning.judging.information_limits.budget import FULL_STATE, Budget
+from tuning.judging.information_limits.cache import LIMITS_JSON, limits_folder
+from tuning.judging.information_limits.search import find_limits
+from tuning.judging.information_limits.stage_fit import Watch
 from tuning.judging.samples import CDF_AT_PER_CENT
 
 _LINE_SECONDS = 10.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -47,21 +47,40 @@ def of_stage(values: list[float], stage: int) -> float:
     return values[min(stage, len(values)) - 1]
 
 
-def fresh_progress(stage: int) -> dict[str, Any]:
-    """Where a stage stands before it has done anything."""
-    return {
-        "stage": stage,
-        "episodes": 0,
-        "updates": 0,
-        "probes": 0,
-        "validation_probes": 0,
-        "requests": 0,
-        "env_steps": 0,
-        "replay_rows": 0,
-        "wall_s": 0.0,
-        "sample_s": 0.0,
-        "update_s": 0.0,
-        "validation_return": float("nan"),
-        "best_return": -float("inf"),
-        "best": None,
-    }
+@dataclass
+class StageCounts:
+    """Where a stage stands.
+
+    Attributes:
+        stage: Its number, counted from 1.
+        episodes: Rewarded trajectories collected, warm-up included.
+        updates: Updates of its networks.
+        probes: Probes while collecting.
+        validation_probes: Probes while validating.
+        requests: Requests sent to runners; they number the seeds.
+        env_steps: Rewarded time steps collected.
+        replay_rows: Rows in the memory.
+        wall_s: Seconds in all.
+        sample_s: Seconds of collecting.
+        update_s: Seconds of updating.
+        validation_return: The better candidate's score in the last validation.
+        best_return: The best score so far.
+    """
+
+    stage: int
+    episodes: int = 0
+    updates: int = 0
+    probes: int = 0
+    validation_probes: int = 0
+    requests: int = 0
+    env_steps: int = 0
+    replay_rows: int = 0
+    wall_s: float = 0.0
+    sample_s: float = 0.0
+    update_s: float = 0.0
+    validation_return: float = float("nan")
+    best_return: float = -float("inf")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        return asdict(self)

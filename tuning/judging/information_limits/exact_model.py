@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from policies.networks.circle_layer import ActionCircles
+from policies.networks.action_limits import ActionCircles
 from rllib_grid import Case
 from tuning.judging.samples import Floats
 

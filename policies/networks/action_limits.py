@@ -1,4 +1,4 @@
-"""Circular limits of actions as the last layer of an actor."""
+"""Limits of actions as the last layers of an actor: a clip, and circles that tie two numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+class ProjectedClip(torch.autograd.Function):
+    """Clip to [-1, 1]; backwards, only gradients that would push further outside are stopped.
+
+    A plain clamp has no gradient outside its bounds, so an actor that saturates wrongly never
+    returns; here the descent step that leads back inside passes (cf. the inverted gradients of
+    Hausknecht & Stone, 2016).
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        """Clip."""
+        ctx.save_for_backward(x)
+        return x.clamp(-1.0, 1.0)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        """Stop what points outward."""
+        (x,) = ctx.saved_tensors
+        outward = ((x > 1.0) & (grad < 0.0)) | ((x < -1.0) & (grad > 0.0))
+        return grad.masked_fill(outward, 0.0)
+
+
 class ActionCircles(nn.Module):
     """Scales pairs of an action back into their circles: |(u a_i, w a_j)| <= 1 for each.
 
     Both columns of a pair shrink together. Backwards, what would push further outside is stopped
-    and the rest passes, as in `networks.ProjectedClip`.
+    and the rest passes, as in `ProjectedClip`.
 
     Args:
         circles: (i, j, u, w) of each, as `JointSpec.action_circles`.
