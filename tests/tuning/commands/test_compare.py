@@ -10,7 +10,7 @@ from rllib_grid import make_case
 from tuning.commands import compare as compare_args
 from tuning.commands.compare import CompareArgs, budgeted_episodes, cells, check, training
 from tuning.errors import CommandError
-from tuning.records.cells import Cell, find_cells
+from tuning.records.cells import Cell
 from tuning.records.run_folder import create_run
 
 
@@ -127,13 +127,3 @@ def test_a_cell_without_arguments_is_refused(tmp_path):
     run.write_config(make_case("ieee13"))
     with pytest.raises(CommandError, match="names no training arguments"):
         check(CompareArgs(out=tmp_path))
-
-
-def test_only_cells_are_found(tmp_path):
-    for name in ("a/b/seed1", "a/b/seed12", "a/b/seedling", "a/seed1"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "a" / "b" / "seed3").touch()
-    assert [(c.case, c.algorithm, c.seed) for c in find_cells(tmp_path)] == [
-        ("a", "b", 1),
-        ("a", "b", 12),
-    ]
