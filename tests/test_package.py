@@ -81,7 +81,7 @@ from pathlib import Path
 import policies, rllib_grid, tuning
 from rllib_grid import make_case
 from tuning.cluster.joining import shipped_code
-from tuning.records.run_folder import git_commit
+from tuning.records.provenance import git_commit
 print(json.dumps({
     "homes": [module.__file__ for module in (rllib_grid, policies, tuning)],
     "buses": [make_case(name).num_buses for name in ("ieee13", "case33bw")],

@@ -8,30 +8,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from tuning.cluster.local_ray import prepare_environment
-from tuning.commands.ablate import AblateArgs
-from tuning.commands.ablate import check as check_ablate
-from tuning.commands.answers import EvaluateArgs, OptimumArgs, evaluate, optimum
-from tuning.commands.baselines import BaselinesArgs
-from tuning.commands.baselines import check as check_baselines
-from tuning.commands.bench import BenchArgs
-from tuning.commands.bench import check as check_bench
-from tuning.commands.case import CaseArgs
-from tuning.commands.case import check as check_own_case
-from tuning.commands.compare import CompareArgs
-from tuning.commands.compare import check as check_compare
-from tuning.commands.limits import LimitsArgs
-from tuning.commands.limits import check as check_limits
-from tuning.commands.report import ReportArgs, report
-from tuning.commands.robustness import RobustnessArgs
-from tuning.commands.robustness import check as check_robustness
-from tuning.commands.show import ShowArgs
-from tuning.commands.show import check as check_show
-from tuning.commands.sweep import SweepArgs
-from tuning.commands.sweep import check as check_sweep
-from tuning.commands.train import TrainArgs, check
+from tuning.commands import (
+    ablate,
+    answers,
+    baselines,
+    bench,
+    case,
+    compare,
+    limits,
+    report,
+    robustness,
+    show,
+    sweep,
+    train,
+)
 from tuning.errors import CommandError, did_you_mean
 from tuning.options.arguments import Arguments, Parser, add_options, from_namespace
 
@@ -46,105 +40,115 @@ class Command:
     Attributes:
         summary: One line for the list of commands.
         arguments: Dataclass of its options.
-        run: What it does with them; returns the exit code, or None for 0.
+        check: Refuses bad ones before any long work, and returns what is to be done.
+        home: ``module:function`` of the work; imported on call. The function returns the exit
+            code, or None for 0.
+        starts_ray: Whether it may start Ray.
     """
 
     summary: str
     arguments: type[Arguments]
-    run: Callable[[Any], int | None]
+    check: Callable[[Any], Any]
+    home: str
+    starts_ray: bool = False
 
-
-def _train(args: TrainArgs) -> None:
-    checked = check(args)
-    prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.training.train import run_training
-
-    run_training(checked)
-
-
-def _compare(args: CompareArgs) -> int:
-    checked = check_compare(args)
-    prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.campaigns.compare import run_compare
-
-    return run_compare(checked)
-
-
-def _ablate(args: AblateArgs) -> int:
-    checked = check_ablate(args)
-    prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.campaigns.ablate import run_ablate
-
-    return run_ablate(checked)
-
-
-def _sweep(args: SweepArgs) -> int:
-    checked = check_sweep(args)
-    prepare_environment(dashboard=checked.dashboard, address=checked.address)
-    from tuning.sweep.search import run_sweep
-
-    return run_sweep(checked)
-
-
-def _limits(args: LimitsArgs) -> None:
-    checked = check_limits(args)
-    from tuning.judging.information_limits.table import run_limits
-
-    run_limits(checked)
-
-
-def _baselines(args: BaselinesArgs) -> None:
-    checked = check_baselines(args)
-    from tuning.judging.baselines import run_baselines
-
-    run_baselines(checked)
-
-
-def _show(args: ShowArgs) -> None:
-    checked = check_show(args)
-    from tuning.casework.show import run_show
-
-    run_show(checked)
-
-
-def _robustness(args: RobustnessArgs) -> None:
-    checked = check_robustness(args)
-    from tuning.judging.robustness import run_robustness
-
-    run_robustness(checked)
-
-
-def _case(args: CaseArgs) -> None:
-    checked = check_own_case(args)
-    from tuning.casework.own_case import run_case
-
-    run_case(checked)
-
-
-def _bench(args: BenchArgs) -> None:
-    checked = check_bench(args)
-    prepare_environment()
-    from tuning.bench.speeds import run_bench
-
-    run_bench(checked)
+    def run(self, args: Any) -> int | None:
+        """Check the arguments and do the work."""
+        wanted = self.check(args)
+        if self.starts_ray:  # which reads some of it when it is imported
+            prepare_environment(
+                dashboard=getattr(wanted, "dashboard", False),
+                address=getattr(wanted, "address", None),
+            )
+        module, function = self.home.split(":")
+        code: int | None = getattr(import_module(module), function)(wanted)
+        return code
 
 
 COMMANDS = {
-    "train": Command("train controllers and judge them against the optimum", TrainArgs, _train),
-    "compare": Command("train algorithms over seeds, beside the paper", CompareArgs, _compare),
-    "ablate": Command("train a preset with one thing changed at a time", AblateArgs, _ablate),
-    "sweep": Command("search for better settings with Ray Tune", SweepArgs, _sweep),
-    "report": Command("remake tables and pictures from the files of a folder", ReportArgs, report),
-    "evaluate": Command("run trained controllers over a file of states", EvaluateArgs, evaluate),
-    "optimum": Command("solve the optimal dispatch of a file of states", OptimumArgs, optimum),
-    "limits": Command("find what a team can reach with what it knows", LimitsArgs, _limits),
-    "baselines": Command("judge what buildings do today", BaselinesArgs, _baselines),
-    "show": Command("draw a case, and what rules do on it", ShowArgs, _show),
-    "robustness": Command(
-        "judge runs with meters, probes and agents that fail", RobustnessArgs, _robustness
+    "train": Command(
+        "train controllers and judge them against the optimum",
+        train.TrainArgs,
+        train.check,
+        "tuning.training.train:run_training",
+        starts_ray=True,
     ),
-    "case": Command("make a case of your own from a feeder file", CaseArgs, _case),
-    "bench": Command("measure speeds, as ratios within one run", BenchArgs, _bench),
+    "compare": Command(
+        "train algorithms over seeds, beside the paper",
+        compare.CompareArgs,
+        compare.check,
+        "tuning.campaigns.compare:run_compare",
+        starts_ray=True,
+    ),
+    "ablate": Command(
+        "train a preset with one thing changed at a time",
+        ablate.AblateArgs,
+        ablate.check,
+        "tuning.campaigns.ablate:run_ablate",
+        starts_ray=True,
+    ),
+    "sweep": Command(
+        "search for better settings with Ray Tune",
+        sweep.SweepArgs,
+        sweep.check,
+        "tuning.sweep.search:run_sweep",
+        starts_ray=True,
+    ),
+    "report": Command(
+        "remake tables and pictures from the files of a folder",
+        report.ReportArgs,
+        report.check,
+        "tuning.commands.report:report",
+    ),
+    "evaluate": Command(
+        "run trained controllers over a file of states, or over days",
+        answers.EvaluateArgs,
+        answers.check_evaluate,
+        "tuning.subjects.commands:run_evaluate",
+    ),
+    "optimum": Command(
+        "solve the optimal dispatch of a file of states",
+        answers.OptimumArgs,
+        answers.check_optimum,
+        "tuning.judging.answers:run_optimum",
+    ),
+    "limits": Command(
+        "find what a team can reach with what it knows",
+        limits.LimitsArgs,
+        limits.check,
+        "tuning.judging.information_limits.table:run_limits",
+    ),
+    "baselines": Command(
+        "judge what buildings do today",
+        baselines.BaselinesArgs,
+        baselines.check,
+        "tuning.judging.baselines:run_baselines",
+    ),
+    "show": Command(
+        "draw a case, and what rules do on it",
+        show.ShowArgs,
+        show.check,
+        "tuning.subjects.commands:run_show",
+    ),
+    "robustness": Command(
+        "judge runs with meters, probes and agents that fail",
+        robustness.RobustnessArgs,
+        robustness.check,
+        "tuning.judging.robustness:run_robustness",
+    ),
+    "case": Command(
+        "make a case of your own from a feeder file",
+        case.CaseArgs,
+        case.check,
+        "tuning.casework.own_case:run_case",
+    ),
+    "bench": Command(
+        "measure speeds, as ratios within one run",
+        bench.BenchArgs,
+        bench.check,
+        "tuning.bench.speeds:run_bench",
+        starts_ray=True,
+    ),
 }
 
 

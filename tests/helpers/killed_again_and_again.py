@@ -28,7 +28,8 @@ import ray  # noqa: E402
 from tuning import cli  # noqa: E402
 from tuning.errors import CommandError  # noqa: E402
 from tuning.records.checkpoints import find_checkpoint  # noqa: E402
-from tuning.records.run_folder import RunFolder, read_json  # noqa: E402
+from tuning.records.files import read_json  # noqa: E402
+from tuning.records.run_folder import RunFolder  # noqa: E402
 from tuning.training import train  # noqa: E402
 
 TRAIN = ("train", "--quiet", "--checkpoint-every", "0s", "--keep", "2")

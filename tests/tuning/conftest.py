@@ -14,7 +14,7 @@ from rllib_grid import make_case, save_states
 from tuning import cli
 from tuning.judging import evaluation
 from tuning.judging import samples as statistics
-from tuning.options.train_args import TrainArgs
+from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +122,57 @@ def made_report():
 
 
 @pytest.fixture
+def made_day_report():
+    """Return a function that makes up the report of a run on days that closes gaps as given."""
+
+    def make(gap=(0.5, 0.8), seed=0, title="TS-MADDPG", comfort=None):
+        def judged(closed, **more):
+            heat = {} if comfort is None else {"comfort_eur_mean": comfort}
+            return {
+                **more,
+                "cost_eur_mean": 200.0 * (1.0 - closed) - 50.0,
+                "gap_closed": closed,
+                "penalty_eur_mean": 3.0,
+                "loss_kwh_mean": 40.0,
+                "step_violation_rate": 0.0125,
+                "day_violation_rate": 0.2,
+                "violation_max_pu": 0.0031,
+                **heat,
+            }
+
+        each = 1000 // len(gap)
+        stages = [
+            judged(closed + 0.01 * seed, stage=k, episodes=each, probes=0, updates=each)
+            | {"wall_s": 10.0 + seed, "saved_of_receding_horizon": closed / 0.95}
+            for k, closed in enumerate(gap, start=1)
+        ]
+        curve = [
+            {"stage": k, "episodes": (k - 1) * each + e, "validation_return": -100 / k - seed}
+            for k in range(1, len(gap) + 1)
+            for e in (each // 2, each)
+        ]
+        return {
+            "case": "ieee13-day",
+            "algorithm": title,
+            "preset": "fast",
+            "seed": seed,
+            "steps": 24,
+            "test_days": 60,
+            "validation_days": 200,
+            "stages": stages,
+            "yardsticks": {
+                "idle": judged(0.0),
+                "price_rule": judged(0.7),
+                "receding_horizon": judged(0.95),
+                "perfect_foresight": judged(1.0),
+            },
+            "learning_curve": curve,
+        }
+
+    return make
+
+
+@pytest.fixture
 def made_comparison(tmp_path, made_report):
     """A comparison folder: two cases, two seeds, stages 1 to 3 and an iterated actor."""
     runs = {
@@ -135,7 +186,7 @@ def made_comparison(tmp_path, made_report):
         for algorithm, how in runs.items():
             for seed in (0, 1):
                 run = create_run(out / case / algorithm / f"seed{seed}", "x")
-                wanted = TrainArgs(case=case, algorithm=algorithm, seed=seed)
+                wanted = Recipe(case=case, algorithm=algorithm, seed=seed).checked()
                 run.write_config(make_case(case), arguments=wanted.to_json())
                 run.write_report(made_report(seed=seed, case=case, **how))
     return out

@@ -44,7 +44,7 @@ def test_mistyped_words_are_answered_with_the_nearest_known(refused):
     assert "unknown argument stray" in refused("train", "stray")
     assert "argument --seed: invalid int value: 'x'" in refused("train", "--seed", "x")
     assert "--preset: invalid choice: 'slow'" in refused("train", "--preset", "slow")
-    assert "--states, --out" in refused("evaluate", "run")
+    assert "--states, --out" in refused("optimum")
 
 
 def test_interrupt_is_one_line_with_the_remedy(door, monkeypatch):
@@ -52,7 +52,7 @@ def test_interrupt_is_one_line_with_the_remedy(door, monkeypatch):
         raise KeyboardInterrupt("go on with --resume x")
 
     monkeypatch.setitem(
-        cli.COMMANDS, "train", dataclasses.replace(cli.COMMANDS["train"], run=interrupted)
+        cli.COMMANDS, "train", dataclasses.replace(cli.COMMANDS["train"], check=interrupted)
     )
     assert door("train") == (130, "", "interrupted; go on with --resume x\n")
 
@@ -62,7 +62,7 @@ def test_unexpected_errors_keep_their_traceback(monkeypatch):
         raise ValueError("a defect")
 
     monkeypatch.setitem(
-        cli.COMMANDS, "train", dataclasses.replace(cli.COMMANDS["train"], run=broken)
+        cli.COMMANDS, "train", dataclasses.replace(cli.COMMANDS["train"], check=broken)
     )
     with pytest.raises(ValueError, match="a defect"):
         cli.main(["train"])

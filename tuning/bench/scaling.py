@@ -1,8 +1,4 @@
-"""How cost grows with processes, agents and buses, measured side by side in one run.
-
-Sides of a comparison live at the same time and take turns, as in `bench`, so a ratio does not
-hang on what else the machine did.
-"""
+"""How cost grows with processes, agents and buses, measured side by side in one run."""
 
 from __future__ import annotations
 
@@ -15,22 +11,13 @@ import torch
 from rich.console import Console
 
 from policies.algorithms.maddpg import MADDPG
-from policies.staged.algorithm import MINIBATCHES_PER_CALL
 from rllib_grid import JointGridEnv, make_case
-from tuning.bench.speeds import (
-    LANES,
-    ROUNDS,
-    Rates,
-    Sides,
-    compare,
-    second_stage,
-    table,
-    write_rates,
-)
+from tuning.bench.measuring import LANES, Rates, Sides, rate_table, rates_of, write_rates
+from tuning.bench.second_stage import sample, second_stage, update
 from tuning.cluster.local_ray import local_ray
 from tuning.commands.bench import BenchArgs
 from tuning.drawing.pictures import GREY, save_picture
-from tuning.options.train_args import TrainArgs
+from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
 
 if TYPE_CHECKING:
@@ -54,34 +41,35 @@ def run_scaling(args: BenchArgs) -> None:
     """
     torch.set_num_threads(1)
     run = create_run(args.out, f"scaling-{args.case}")
-    turn = args.seconds / ROUNDS
     results: Rates = {}
     console = Console(highlight=False)
 
     def measure(name: str, sides: Sides) -> None:
         console.print(f"measuring {name} ...")
-        results[name] = compare(sides, turn)
+        results[name] = rates_of(sides, args.seconds)
 
     def measure_algorithms(
-        name: str, work: Callable[[MADDPG], int], trainings: Mapping[str, TrainArgs], lanes: int
+        name: str, work: Callable[[MADDPG], int], recipes: Mapping[str, Recipe], lanes: int
     ) -> None:
-        algorithms = {side: second_stage(train, lanes) for side, train in trainings.items()}
+        algorithms = {side: second_stage(recipe, lanes) for side, recipe in recipes.items()}
         measure(name, {side: partial(work, algo) for side, algo in algorithms.items()})
         for algo in algorithms.values():
             algo.stop()
 
     with local_ray(1 + sum(PROCESSES)):
-        train = partial(TrainArgs, seed=args.seed)
-        runners = {_processes(n): train(case=args.case, num_env_runners=n) for n in PROCESSES}
-        measure_algorithms("sampling, steps/s by env runners", _sample, runners, LANES)
-        learners = {_processes(n): train(case=args.case, num_learners=n) for n in PROCESSES}
-        measure_algorithms(f"{_UPDATES} by learners", _update, learners, LANES)
+        recipe = partial(Recipe, seed=args.seed)
+        runners = {_processes(n): recipe(case=args.case, num_env_runners=n) for n in PROCESSES}
+        measure_algorithms(
+            "sampling, steps/s by env runners", partial(sample, lanes=LANES), runners, LANES
+        )
+        learners = {_processes(n): recipe(case=args.case, num_learners=n) for n in PROCESSES}
+        measure_algorithms(f"{_UPDATES} by learners", update, learners, LANES)
         for by, cases in _GROWTH.items():
-            trainings = {case: train(case=case) for case in cases.values()}
-            measure_algorithms(f"{_UPDATES} by {by}", _update, trainings, GROWTH_LANES)
+            recipes = {case: recipe(case=case) for case in cases.values()}
+            measure_algorithms(f"{_UPDATES} by {by}", update, recipes, GROWTH_LANES)
             environments = {case: _environment(case, args.seed) for case in cases.values()}
             measure(f"{_STEPS} by {by}", environments)
-    console.print(table("scaling", results))
+    console.print(rate_table("scaling", results))
     write_rates(run.path / "scaling.json", args.case, results)
     save_picture(run.path / "scaling.png", partial(_draw, results))
     print(f"{run.path}: scaling.json, scaling.png")
@@ -89,17 +77,6 @@ def run_scaling(args: BenchArgs) -> None:
 
 def _processes(count: int) -> str:
     return f"{count} remote" if count else "in this process"
-
-
-def _sample(algo: MADDPG) -> int:
-    """Episodes of one step, `LANES` from each runner."""
-    episodes = LANES * max(1, algo.config.num_env_runners)
-    return sum(len(rollout.returns) for rollout in algo.collect(episodes, sigma=0.1))
-
-
-def _update(algo: MADDPG) -> int:
-    algo.update(MINIBATCHES_PER_CALL)
-    return MINIBATCHES_PER_CALL
 
 
 def _environment(case: str, seed: int) -> Callable[[], int]:

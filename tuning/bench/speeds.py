@@ -1,42 +1,31 @@
-"""Speeds, measured side by side in one run, because machines differ and are noisy.
-
-Each comparison takes its sides in turn, several times over, and reports medians; quote the ratios.
-"""
+"""Speeds of one training's parts, each beside another way to do the same."""
 
 from __future__ import annotations
 
-import copy
-import os
-import platform
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from policies.algorithms.maddpg import MADDPG, MADDPGUpdate
-from policies.staged.algorithm import MINIBATCHES_PER_CALL
+from policies.algorithms.maddpg import MADDPG
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
-from rllib_grid.extras import extra_module
+from tuning.bench.measuring import LANES, Rates, Sides, rate_table, rates_of, write_rates
 from tuning.bench.plain_loop import PlainLoop
+from tuning.bench.scaling import run_scaling
+from tuning.bench.second_stage import (
+    UPDATES,
+    bare_updates,
+    minibatches,
+    sample,
+    second_stage,
+    update,
+)
 from tuning.cluster.local_ray import local_ray
 from tuning.commands.bench import BenchArgs
 from tuning.judging.evaluation import test_states
-from tuning.options.presets import make_config
-from tuning.options.train_args import TrainArgs
-from tuning.records.run_folder import create_run, versions, write_json
-
-ROUNDS = 5  # turns of each side of a comparison
-LANES = 4096  # feeders stepped at once
-
-Sides = dict[str, Callable[[], int]]
-Rates = dict[str, dict[str, float]]  # by what is measured, then by side
+from tuning.options.recipe import Recipe
+from tuning.records.run_folder import create_run
 
 
 def run_bench(args: BenchArgs) -> None:
@@ -46,18 +35,14 @@ def run_bench(args: BenchArgs) -> None:
         args: See `BenchArgs`.
     """
     if args.scaling:
-        from tuning.bench.scaling import run_scaling  # it imports this room
-
         run_scaling(args)
         return
-    extra_module("cvxpy", "bench")  # before anything is measured
     torch.set_num_threads(1)
     run = create_run(args.out, f"bench-{args.case}")
-    turn = args.seconds / ROUNDS
     results: Rates = {}
     console = Console(highlight=False)
     with local_ray(1):
-        algo = second_stage(TrainArgs(case=args.case, seed=args.seed), LANES)
+        algo = second_stage(Recipe(case=args.case, seed=args.seed), LANES)
         for name, sides in (
             ("joint environment, steps/s", _environment(args)),
             ("AC environment, steps/s", _ac_environment(args)),
@@ -67,33 +52,11 @@ def run_bench(args: BenchArgs) -> None:
             ("one decision, per s", _decision(algo, args)),
         ):
             console.print(f"measuring {name} ...")
-            results[name] = compare(sides, turn)
+            results[name] = rates_of(sides, args.seconds)
         algo.stop()
-    console.print(table("bench", results))
+    console.print(rate_table("bench", results))
     write_rates(run.path / "bench.json", args.case, results)
     print(f"{run.path}: bench.json")
-
-
-def compare(sides: Sides, seconds: float) -> dict[str, float]:
-    """Rates of several ways to do a thing, measured in turns.
-
-    Args:
-        sides: Each does some work when called and returns how much it did.
-        seconds: For each side in each round.
-
-    Returns:
-        Median over the rounds of work per second, by side.
-    """
-    for side in sides.values():
-        side()  # what is made at first use
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(ROUNDS):
-        for name, side in sides.items():
-            done, started = 0, time.perf_counter()
-            while (elapsed := time.perf_counter() - started) < seconds:
-                done += side()
-            rates[name].append(done / elapsed)
-    return {name: statistics.median(values) for name, values in rates.items()}
 
 
 def _ac_environment(args: BenchArgs) -> Sides:
@@ -119,66 +82,29 @@ def _environment(args: BenchArgs, physics: str = "lindistflow") -> Sides:
     return {"reset and step": step, "probe": probe}
 
 
-def second_stage(args: TrainArgs, lanes: int) -> MADDPG:
-    """A training at the beginning of its second stage, which does not end.
-
-    Args:
-        args: what to train, in as many processes as they say.
-        lanes: feeders stepped at once, and episodes of the first stage.
-    """
-    args = replace(args, episodes=(lanes, 10_000_000), num_envs=lanes)
-    config = make_config(args).stages(updates_per_episode=1e-3, updates_per_iteration=1)
-    config.stages(validation_episodes=100)
-    algo: MADDPG = config.build_algo()
-    while algo.counts.stage == 1 or algo.counts.updates == 0:
-        algo.train()
-    return algo
-
-
 def _sampling(algo: MADDPG) -> Sides:
-    runner = algo.env_runner_group.local_env_runner
-    calls = iter(range(10**9))
-
-    def two_stages() -> int:
-        return len(runner.collect(LANES, (next(calls),), 0.1).returns)
-
-    return {"two stages": two_stages}
+    return {"two stages": partial(sample, algo, LANES)}
 
 
 def _learner(algo: MADDPG) -> Sides:
     """The same updates: through RLlib, by the bare step function, by a plain loop over agents."""
-    config, replay = algo.config, algo.memory
-    learner = algo.learner_group._learner
-    team: MADDPGUpdate = copy.deepcopy(learner.stage_update())
-    plain = PlainLoop(team, (config.actor_lr[-1], config.critic_lr[-1]), config.tau)
+    bare = bare_updates(algo)
+    plain = PlainLoop(bare.team, bare.rates, bare.tau)
     rng = np.random.default_rng(0)
-    size = config.minibatch_size
 
-    def minibatches() -> list[dict[str, torch.Tensor]]:
-        rows = replay.batches(rng, MINIBATCHES_PER_CALL, size)
-        columns = {name: torch.from_numpy(column) for name, column in rows.items()}
-        return [
-            {name: column[i * size : (i + 1) * size] for name, column in columns.items()}
-            for i in range(MINIBATCHES_PER_CALL)
-        ]
-
-    def through_rllib() -> int:
-        algo.update(MINIBATCHES_PER_CALL)
-        return MINIBATCHES_PER_CALL
-
-    def bare() -> int:
-        for batch in minibatches():
-            team.step(batch)
-        return MINIBATCHES_PER_CALL
+    def without_rllib() -> int:
+        for batch in minibatches(algo, rng):
+            bare.step(batch)
+        return UPDATES
 
     def loop() -> int:
-        for batch in minibatches():
+        for batch in minibatches(algo, rng):
             plain.update(batch)
-        return MINIBATCHES_PER_CALL
+        return UPDATES
 
     return {
-        "through RLlib": through_rllib,
-        "the same step without RLlib": bare,
+        "through RLlib": partial(update, algo),
+        "the same step without RLlib": without_rllib,
         "plain loop over agents": loop,
     }
 
@@ -225,25 +151,3 @@ def _decision(algo: MADDPG, args: BenchArgs) -> Sides:
         return 1
 
     return {"controller, both stages": decide, "central cvxpy solve": solve}
-
-
-def table(title: str, results: Rates) -> Table:
-    """Rates and ratios, to be printed."""
-    table = Table("measured", "how", "rate", "ratio to it", box=box.SIMPLE, title=title)
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for name, rates in results.items():
-        first = next(iter(rates.values()))
-        for i, (how, rate) in enumerate(rates.items()):
-            ratio = "" if i == 0 else f"{first / rate:,.2f}"
-            digits = 0 if rate >= 100 else 1
-            table.add_row(name if i == 0 else "", how, f"{rate:,.{digits}f}", ratio)
-    table.caption = "ratio: the first way's rate over this way's"
-    return table
-
-
-def write_rates(path: Path, case: str, results: Rates) -> None:
-    """Write rates with what they were measured on, atomically."""
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-    content = {"case": case, "machine": machine, "versions": versions(), "rates": results}
-    write_json(path, content)

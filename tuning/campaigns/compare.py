@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tuning.campaigns.comparison_report import print_comparison, remake
-from tuning.campaigns.trainings import run_grid
+from tuning.campaigns.comparison_report import report_comparison
+from tuning.campaigns.trainings import run_trainings
 from tuning.commands.compare import CompareArgs, cells, training
 
 
@@ -13,24 +11,10 @@ def run_compare(args: CompareArgs) -> int:
     """Train what is missing; then remake tables and figures from the files.
 
     Args:
-        args: As returned by `compare_args.check`.
+        args: As returned by `tuning.commands.compare.check`.
 
     Returns:
-        0, or 1 if a training failed, see `grid.run_grid`.
+        0, or 1 if a training failed, see `run_trainings`.
     """
-    trainings = {cell: training(args, cell) for cell in cells(args)}
-
-    def show() -> list[Path]:
-        files = remake(args.folder)
-        print_comparison(args.folder)
-        return files
-
-    return run_grid(
-        args.folder,
-        trainings,
-        args.workers,
-        quiet=args.quiet,
-        show=show,
-        dashboard=args.dashboard,
-        address=args.address,
-    )
+    recipes = {cell: training(args, cell) for cell in cells(args)}
+    return run_trainings(args, recipes, report_comparison)

@@ -14,15 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.records.cells import Cell
-from tuning.records.run_folder import read_json
+from tuning.records.files import read_json
+from tuning.records.measures import measure_of, measure_of_progress
 
 State = Literal["waiting", "running", "done", "failed"]
 LINE_SECONDS = 30.0
 _STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "failed": "bold red"}
 
 
-class GridProgress:
-    """Shows the state of every cell: episodes and validation PER while it runs, test PER after.
+class CampaignProgress:
+    """Shows every cell: episodes and what is validated while it runs, what it is compared by after.
 
     Args:
         cells: All cells, finished ones included.
@@ -49,7 +50,7 @@ class GridProgress:
         self._started = self._printed = time.monotonic()
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
 
-    def __enter__(self) -> GridProgress:
+    def __enter__(self) -> CampaignProgress:
         self._console.print(self._summary())
         if self._console.is_terminal:
             self._live.start()
@@ -81,10 +82,10 @@ class GridProgress:
         """Read how far the running cells are, and show it."""
         for cell in self._cells:
             if self._states[cell] == "running":
-                episodes, per = begun(cell)
+                episodes, validated = begun(cell)
                 self._done_episodes[cell] = episodes
-                if per:
-                    self._texts[cell] = f"{_short(episodes)} {per}"
+                if validated:
+                    self._texts[cell] = f"{_short(episodes)} {validated}"
         if self._console.is_terminal:
             self._live.update(self._table(), refresh=True)
         elif time.monotonic() - self._printed >= LINE_SECONDS:
@@ -111,7 +112,7 @@ class GridProgress:
         table = Table(box=box.SIMPLE, pad_edge=False)
         seeds = sorted({cell.seed for cell in self._cells})
         cases = {cell.case for cell in self._cells}
-        table.add_column("episodes, validation PER; PER when done", no_wrap=True)
+        table.add_column("episodes, validation; result when done", no_wrap=True)
         for seed in seeds:
             table.add_column(f"seed {seed}", justify="right", no_wrap=True)
         by_place = {(c.case, c.algorithm, c.seed): c for c in self._cells}
@@ -127,16 +128,19 @@ class GridProgress:
 
 
 def begun(cell: Cell) -> tuple[int, str]:
-    """Return how many episodes ``progress.csv`` counts, and the last validation PER as text."""
+    """Return how many episodes ``progress.csv`` counts, and what was validated last as text."""
     rows = cell.run.progress()
     if not rows:
         return 0, ""
-    return int(rows[-1]["episodes_total"]), f"{float(rows[-1]['validation_per']):.2%}"
+    measure = measure_of_progress(rows[-1])
+    text = measure.text(float(rows[-1][measure.validated]))
+    return int(rows[-1]["episodes_total"]), text
 
 
 def _result(cell: Cell) -> str:
-    per = read_json(cell.run.report_file)["stages"][-1]["per_mean"]
-    return "done" if per is None else f"{per:.2%}"
+    report = read_json(cell.run.report_file)
+    figure = report["stages"][-1][measure_of(report).figure]
+    return "done" if figure is None else f"{figure:.2%}"
 
 
 def _short(episodes: int) -> str:

@@ -1,24 +1,24 @@
-"""Every missing training of a grid of cells, in parallel as Ray's tasks; what is done is kept."""
+"""Every missing training of a campaign, in parallel as Ray's tasks; what is done is kept."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuning.campaigns.progress import GridProgress
+from tuning.campaigns.progress import CampaignProgress
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray
-from tuning.commands.train import Training
+from tuning.commands.campaign import Campaign
+from tuning.commands.train import Training, resumed
 from tuning.errors import CommandError
-from tuning.options.presets import make_config
-from tuning.options.train_args import TrainArgs, as_recipe
-from tuning.options.train_args import check as check_train
-from tuning.records.cells import Cell, clear_debris, locked
-from tuning.records.run_folder import replacing
+from tuning.options.recipe import Recipe
+from tuning.records.cells import Cell
+from tuning.records.files import clear_debris, replacing
+from tuning.records.locks import locked
+from tuning.training.configuration import make_config
 
 REFRESH_SECONDS = 1.0
 LOCK_WAIT_SECONDS = 60.0  # for the workers of a killed command to end
@@ -26,80 +26,57 @@ CALLS_PER_WORKER = 8  # then a fresh process, whatever RLlib may have kept in me
 INCOMPLETE = 1
 
 
-def run_grid(
-    out: Path,
-    trainings: Mapping[Cell, TrainArgs],
-    workers: int,
-    *,
-    quiet: bool,
-    show: Callable[[], list[Path]],
-    dashboard: bool = False,
-    address: str | None = None,
+def run_trainings(
+    args: Campaign,
+    recipes: Mapping[Cell, Recipe],
+    report: Callable[[Path], list[Path]],
 ) -> int:
-    """Train what is missing, in parallel; then show what all finished cells come to.
+    """Train what is missing, in parallel; then report what all finished cells come to.
 
     Args:
-        out: Folder of all cells.
-        trainings: What each cell holds once it is finished, without its ``out``.
-        workers: Trainings at a time.
-        quiet: Show no progress.
-        show: Remakes tables and figures from the files, prints them and returns their paths;
-            called if any cell is finished.
-        dashboard: Start Ray's dashboard.
-        address: Of the Ray cluster to train on, whose nodes all see ``out``; None starts a Ray.
+        args: Of the campaign: its folder, which all nodes of a cluster see, trainings at a time,
+            and how they are run and shown.
+        recipes: What each cell holds once it is finished.
+        report: Remakes tables and figures of a folder, prints them and returns their paths; called
+            if any cell is finished.
 
     Returns:
-        0, or 1 if a training failed; all others are finished and shown.
+        0, or 1 if a training failed; all others are finished and reported.
 
     Raises:
         CommandError: Another command is at work in the same folder.
         KeyboardInterrupt: After Ctrl-C; says how to go on.
     """
+    out = args.folder
     with locked(out):
-        for cell in trainings:
+        for cell in recipes:
             clear_debris(cell.path)
-        plans = {cell: _plan(cell, wanted) for cell, wanted in trainings.items()}
         try:
-            failures = _train_missing(
-                plans, workers, quiet=quiet, dashboard=dashboard, address=address
-            )
+            failures = _train_missing(recipes, args)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the same command goes on where this one was") from None
-        if any(cell.finished for cell in trainings):
-            print(f"{out}: {', '.join(path.name for path in show())}")
+        if any(cell.finished for cell in recipes):
+            files = report(out)
+            print(f"{out}: {', '.join(path.name for path in files)}")
     for cell, reason in failures.items():
         print(f"failed: {cell}: {reason} (see {cell.error_file})", file=sys.stderr)
     return INCOMPLETE if failures else 0
 
 
-def _plan(cell: Cell, wanted: TrainArgs) -> TrainArgs:
-    """The training of a cell: new, or from its last checkpoint on."""
-    if cell.begun:
-        return check_train(TrainArgs(resume=cell.path, quiet=True))
-    return check_train(replace(wanted, out=cell.path, quiet=True))
-
-
-def _train_missing(
-    plans: Mapping[Cell, TrainArgs],
-    workers: int,
-    *,
-    quiet: bool,
-    dashboard: bool,
-    address: str | None,
-) -> dict[Cell, str]:
+def _train_missing(recipes: Mapping[Cell, Recipe], args: Campaign) -> dict[Cell, str]:
     """Run the unfinished cells; return why some failed."""
-    missing = [cell for cell in plans if not cell.finished]
-    episodes = {cell: _episodes(plan) for cell, plan in plans.items()}
+    missing = [cell for cell in recipes if not cell.finished]
+    episodes = {cell: _episodes(recipe) for cell, recipe in recipes.items()}
     failures: dict[Cell, str] = {}
     if not missing:
         return failures
     with (
-        joined(address, dashboard=dashboard),
-        local_ray(workers, dashboard=dashboard),
-        GridProgress(list(plans), episodes, quiet=quiet) as shown,
+        joined(args.address, dashboard=args.dashboard),
+        local_ray(args.workers, dashboard=args.dashboard),
+        CampaignProgress(list(recipes), episodes, quiet=args.quiet) as shown,
     ):
-        todo = [(cell, plans[cell]) for cell in missing]
-        for cell, reason in _run_in_ray(todo, workers, shown):
+        todo = [(cell, _training(cell, recipes[cell])) for cell in missing]
+        for cell, reason in _run_in_ray(todo, args.workers, shown):
             if reason is None and not cell.finished:
                 reason = "ended, but its files are not here: --out must be seen by all nodes"
             if reason is None:
@@ -113,13 +90,20 @@ def _train_missing(
     return failures
 
 
-def _episodes(plan: TrainArgs) -> int:
-    config = make_config(plan)
+def _training(cell: Cell, recipe: Recipe) -> Training:
+    """The training of a cell: new, or from its last checkpoint on."""
+    if cell.begun:
+        return resumed(cell.path, quiet=True)
+    return Training(recipe=recipe, out=cell.path, quiet=True)
+
+
+def _episodes(recipe: Recipe) -> int:
+    config = make_config(recipe)
     return sum(config.plan(stage).episodes for stage in range(1, config.num_stages + 1))
 
 
 def _run_in_ray(
-    todo: Sequence[tuple[Cell, TrainArgs]], workers: int, shown: GridProgress
+    todo: Sequence[tuple[Cell, Training]], workers: int, shown: CampaignProgress
 ) -> Iterator[tuple[Cell, str | None]]:
     """Run trainings as tasks of Ray, so many at a time; yield each with None or its traceback.
 
@@ -134,8 +118,8 @@ def _run_in_ray(
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                cell, plan = waiting.pop()
-                running[remote.remote(cell, plan, sys.argv)] = cell
+                cell, training = waiting.pop()
+                running[remote.remote(cell, training, sys.argv)] = cell
                 shown.set(cell, "running")
             ended, _ = ray.wait(list(running), timeout=REFRESH_SECONDS)
             for task in ended:
@@ -157,12 +141,12 @@ def _outcome(task: Any) -> str | None:
     return text
 
 
-def train_cell(cell: Cell, plan: TrainArgs, command: list[str]) -> str | None:
+def train_cell(cell: Cell, training: Training, command: list[str]) -> str | None:
     """Train one cell in this process, which is one of Ray's.
 
     Args:
         cell: Where.
-        plan: What, as checked by the command.
+        training: What.
         command: Words of the command, for ``config.json``.
 
     Returns:
@@ -176,14 +160,7 @@ def train_cell(cell: Cell, plan: TrainArgs, command: list[str]) -> str | None:
     sys.argv = command
     try:
         with locked(cell.path, LOCK_WAIT_SECONDS):
-            run_training(
-                Training(
-                    recipe=as_recipe(plan),
-                    out=None if plan.resume else plan.out,
-                    resume=plan.resume,
-                    quiet=True,
-                )
-            )
+            run_training(training)
     except CommandError as error:
         return str(error)
     except Exception:

@@ -16,7 +16,7 @@ from tuning.commands.case import CaseArgs
 from tuning.drawing.sheets import Sheet, print_sheets
 from tuning.errors import CommandError
 from tuning.judging.evaluation import Judge, test_states
-from tuning.records.run_folder import replacing, write_json
+from tuning.records.files import replacing, write_json
 
 if TYPE_CHECKING:
     from rllib_grid.checks import Array

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from tuning.errors import CommandError
-from tuning.options.algorithms import AlgorithmName
-from tuning.options.arguments import Address, Arguments, Option
-from tuning.options.cases import check_case
-from tuning.options.train_args import TrainArgs
-from tuning.options.train_args import check as check_train
-from tuning.records.cells import Cell, check_held, find_cells
-from tuning.records.run_folder import RUNS, check_fresh
+from policies.algorithms.registry import ALGORITHMS
+from tuning.commands.campaign import check_folder, check_seeds_and_jobs
+from tuning.options.arguments import Address, Arguments, Dashboard, Option
+from tuning.options.cases import check_case, is_day_case
+from tuning.options.recipe import PRESETS, Recipe
+from tuning.options.settings import read_settings
+from tuning.records.cells import Cell, find_cells
+from tuning.records.run_folder import RUNS
 
 BASE = "base"
 TOGETHER = "+"
@@ -50,17 +50,42 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "updates_per_episode=4",
     ),
 }
+DAY_CHANGES = (  # of the preset as it is on days
+    "gamma=0",
+    "gamma=0.9",
+    "gamma=0.98",
+    "critic=shared",
+    "critic_net=quadratic-residual",
+    "critic_net=paper",
+    "actor_net=paper",
+    "actor_step=own",
+    "target_input=literal",
+    "whiten_inputs=false",
+    "carry_critic=false",
+    "critic_tau=none",
+    "critic_tau=0.2",
+    "tau=0.002",
+    "actor_lr=3e-3",
+    "sigma=0.3",
+    "sigma=0.5,0.2",
+    "actor_width=64+critic_width=64",
+    "replay_capacity=100000",
+    "updates_per_episode=0.1",
+    "updates_per_episode=0.4",
+    "collect_share=1",
+    "lr_decay=constant",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AblateArgs(Arguments):
     """Options of ``ablate``."""
 
-    case: Annotated[str, Option("case to train on")] = "ieee13"
-    preset: Annotated[Literal["fast", "paper"], Option("what is changed, a thing at a time")] = (
-        "fast"
-    )
-    algorithm: Annotated[AlgorithmName, Option("named algorithm")] = "ts-maddpg"
+    case: Annotated[str, Option("case to train on, of states or of days")] = "ieee13"
+    preset: Annotated[
+        str, Option("what is changed, a thing at a time; paper: of states", choices=PRESETS)
+    ] = PRESETS[0]
+    algorithm: Annotated[str, Option("named algorithm", choices=tuple(ALGORITHMS))] = "ts-maddpg"
     episodes: Annotated[
         tuple[int, ...] | None,
         Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
@@ -73,7 +98,7 @@ class AblateArgs(Arguments):
         tuple[str, ...] | None,
         Option(
             "changes as train --settings takes them, several at a time joined by +, e.g. "
-            "sigma=0.1+tau=1 (default: a list for each preset)",
+            "sigma=0.1+tau=1 (default: a list for each preset, and one for days)",
             metavar="NAME=VALUE",
         ),
     ] = None
@@ -92,9 +117,7 @@ class AblateArgs(Arguments):
         int | None, Option("trainings at a time, one core each (default: the machine's cores)")
     ] = None
     address: Address = None
-    dashboard: Annotated[
-        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
-    ] = False
+    dashboard: Dashboard = False
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
 
     @property
@@ -118,25 +141,19 @@ def check(args: AblateArgs) -> AblateArgs:
         CommandError: An unknown name, a value out of bounds, a folder that holds something else,
             or trainings with another configuration.
     """
-    changes = CHANGES[args.preset] if args.changes is None else args.changes
+    check_case(args.case)
+    changes = args.changes
+    if changes is None:
+        changes = DAY_CHANGES if is_day_case(args.case) else CHANGES[args.preset]
     args = replace(
         args, changes=tuple(dict.fromkeys(changes)), seeds=tuple(dict.fromkeys(args.seeds))
     )
-    check_case(args.case)
-    for seed in args.seeds:
-        if seed < 0:
-            raise CommandError(f"--seeds: {seed} is out of bounds, must be >= 0")
-    if args.jobs is not None and args.jobs < 1:
-        raise CommandError(f"--jobs: {args.jobs} is out of bounds, must be >= 1")
+    check_seeds_and_jobs(args.seeds, args.jobs)
     for cell in cells(args):
         training(args, cell)  # refuses bad changes and bad episodes
     if args.address is not None:
         args = replace(args, out=args.folder.resolve())  # the nodes have other working folders
-    held = find_cells(args.folder)
-    if not held:
-        check_fresh(args.folder)
-    for cell in held:
-        check_held(cell, training(args, cell).to_json(), "is asked")
+    check_folder(args.folder, lambda cell: training(args, cell), "is asked")
     return args
 
 
@@ -149,22 +166,23 @@ def cells(args: AblateArgs) -> list[Cell]:
     ]
 
 
-def training(args: AblateArgs, cell: Cell) -> TrainArgs:
-    """Return the configuration of one cell, checked; its ``out`` is not set.
+def training(args: AblateArgs, cell: Cell) -> Recipe:
+    """Return the recipe of one cell, checked.
 
     Raises:
         CommandError: A change that `train --settings` would refuse.
     """
-    wanted = TrainArgs(
+    words = () if cell.algorithm == BASE else cell.algorithm.split(TOGETHER)
+    wanted = Recipe(
         case=cell.case,
         algorithm=args.algorithm,
         preset=args.preset,
         episodes=args.episodes,
         on_top_of=args.on_top_of,
-        settings=None if cell.algorithm == BASE else tuple(cell.algorithm.split(TOGETHER)),
+        settings=read_settings(words, ALGORITHMS[args.algorithm].family),
         seed=cell.seed,
     )
-    return check_train(wanted)
+    return wanted.checked()
 
 
 def is_ablation(folder: Path) -> bool:

@@ -9,8 +9,10 @@ from typing import Annotated, Protocol
 from tuning.errors import CommandError
 from tuning.options.arguments import Arguments, CaseSettings, Option
 from tuning.options.case_settings import read_case_settings
-from tuning.options.cases import check_case
+from tuning.options.cases import check_case, is_day_case
 from tuning.records.run_folder import check_fresh, load_run
+
+IN_ITS_REPORT = "no control, a price rule and a receding horizon stand in"
 
 RunFolderOption = Annotated[
     Path | None,
@@ -40,6 +42,12 @@ def check(args: BaselinesArgs) -> BaselinesArgs:
         CommandError: See `check_case_and_folders`.
     """
     check_case_and_folders(args)
+    if args.run is not None:
+        load_run(args.run).state_case(f"{IN_ITS_REPORT} its report")
+    elif is_day_case(args.case):
+        raise CommandError(
+            f"--case: {args.case} is a case of days: {IN_ITS_REPORT} the report of each training"
+        )
     return args
 
 

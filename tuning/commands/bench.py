@@ -36,7 +36,7 @@ def check(args: BenchArgs) -> BenchArgs:
     Raises:
         CommandError: An unknown case, a value out of bounds, or an ``out`` that holds something.
     """
-    check_case(args.case)
+    check_case(args.case, days="is a case of days, which this command does not take")
     if not (math.isfinite(args.seconds) and args.seconds > 0):
         raise CommandError(f"--seconds: {args.seconds} is out of bounds, must be > 0")
     if args.seed < 0:

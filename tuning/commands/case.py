@@ -96,7 +96,7 @@ def check(args: CaseArgs) -> CaseArgs:
     if (args.from_ is None) == (args.case is None):
         raise CommandError("one of --from FILE and --case NAME is needed, and not both")
     if args.case is not None:
-        check_case(args.case)
+        check_case(args.case, days="is a case of days, which this command does not take")
         for name in _FOR_FILES:
             if name in args.explicit():
                 raise CommandError(f"{flag(name)} goes with --from; a case has settled it")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
-from tuning.errors import CommandError, did_you_mean
-from tuning.options.algorithms import ALGORITHMS, AlgorithmName
-from tuning.options.arguments import Address, Arguments, CaseSettings, Option
+from policies.algorithms.registry import ALGORITHMS
+from tuning.commands.campaign import check_folder, check_seeds_and_jobs
+from tuning.errors import CommandError
+from tuning.options.arguments import Address, Arguments, CaseSettings, Dashboard, Option
 from tuning.options.case_settings import read_case_settings
-from tuning.options.cases import check_case
-from tuning.options.train_args import TrainArgs
-from tuning.options.train_args import check as check_train
-from tuning.records.cells import Cell, check_held, find_cells
-from tuning.records.run_folder import RUNS, check_fresh
+from tuning.options.cases import check_case, is_day_case
+from tuning.options.recipe import Recipe, check_name
+from tuning.records.cells import Cell
+from tuning.records.run_folder import RUNS
 
 FAST_EPISODES = 20_000  # in all, whatever the number of stages
+FAST_DAYS = 32_000
 # Where the paper trains another number of episodes than its preset does (its Figure 3c).
 PAPER_EPISODES = {"maddpg-2": (750_000,), "ma-rdpg": (1_140_000,)}
 DEFAULT_ALGORITHMS = tuple(ALGORITHMS)
@@ -28,7 +29,8 @@ class CompareArgs(Arguments):
     """Options of ``compare``."""
 
     case: Annotated[
-        tuple[str, ...], Option("cases to train on (default: ieee13)", metavar="NAME")
+        tuple[str, ...],
+        Option("cases to train on, of states or of days (default: ieee13)", metavar="NAME"),
     ] = ("ieee13",)
     case_settings: CaseSettings = None
     algorithms: Annotated[
@@ -41,8 +43,9 @@ class CompareArgs(Arguments):
     budget: Annotated[
         str,
         Option(
-            f"fast ({FAST_EPISODES:,} episodes in all for each training, split evenly over its "
-            "stages), a number of episodes in its place, or paper (the paper's settings and counts)"
+            f"fast ({FAST_EPISODES:,} episodes in all for each training, or {FAST_DAYS:,} days, "
+            "split evenly over its stages), a number in its place, or paper (the paper's settings "
+            "and counts)"
         ),
     ] = "fast"
     out: Annotated[
@@ -57,9 +60,7 @@ class CompareArgs(Arguments):
         int | None, Option("trainings at a time, one core each (default: the machine's cores)")
     ] = None
     address: Address = None
-    dashboard: Annotated[
-        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
-    ] = False
+    dashboard: Dashboard = False
     quiet: Annotated[bool, Option("print no progress, only the final tables")] = False
 
     @property
@@ -91,26 +92,18 @@ def check(args: CompareArgs) -> CompareArgs:
     )
     for case in args.case:
         check_case(case)
-        read_case_settings(case, args.case_settings or ())
     for name in args.algorithms:
-        if name not in ALGORITHMS:
-            hint, known = did_you_mean(name, ALGORITHMS), ", ".join(ALGORITHMS)
-            raise CommandError(f"--algorithms: {name} is unknown{hint} (known: {known})")
-        training(args, Cell(args.folder, args.case[0], name, 0))  # refuses a bad budget
-    for seed in args.seeds:
-        if seed < 0:
-            raise CommandError(f"--seeds: {seed} is out of bounds, must be >= 0")
-    if args.jobs is not None and args.jobs < 1:
-        raise CommandError(f"--jobs: {args.jobs} is out of bounds, must be >= 1")
+        check_name("--algorithms", name, ALGORITHMS)
+        for case in args.case:
+            training(args, Cell(args.folder, case, name, 0))  # refuses a bad budget
+    check_seeds_and_jobs(args.seeds, args.jobs)
     if args.address is not None:
         args = replace(args, out=args.folder.resolve())  # the nodes have other working folders
-    held = find_cells(args.folder)
-    if not held:
-        check_fresh(args.folder)
-    for cell in held:
-        if cell.algorithm in ALGORITHMS:
-            wanted = training(args, cell).to_json()
-            check_held(cell, wanted, f"--budget {args.budget} asks")
+
+    def recipe_of(cell: Cell) -> Recipe | None:
+        return training(args, cell) if cell.algorithm in ALGORITHMS else None
+
+    check_folder(args.folder, recipe_of, f"--budget {args.budget} asks")
     return args
 
 
@@ -124,39 +117,45 @@ def cells(args: CompareArgs) -> list[Cell]:
     ]
 
 
-def training(args: CompareArgs, cell: Cell) -> TrainArgs:
-    """Return the configuration of one cell, checked; its ``out`` is not set.
+def training(args: CompareArgs, cell: Cell) -> Recipe:
+    """Return the recipe of one cell, checked.
 
     Raises:
-        CommandError: The budget is no number, or too small for the stages.
+        CommandError: The budget is no number, or too small for the stages, or the algorithm cannot
+            be trained on the case.
     """
-    preset: Any = "paper" if args.budget == "paper" else "fast"
-    wanted = TrainArgs(
+    wanted = Recipe(
         case=cell.case,
-        case_settings=args.case_settings,
-        algorithm=cast(AlgorithmName, cell.algorithm),
-        preset=preset,
-        episodes=budgeted_episodes(args.budget, cell.algorithm),
+        case_settings=read_case_settings(cell.case, args.case_settings or ()),
+        algorithm=cell.algorithm,
+        preset="paper" if args.budget == "paper" else "fast",
+        episodes=budgeted_episodes(args.budget, cell.case, cell.algorithm),
         seed=cell.seed,
     )
-    return check_train(wanted)
+    return wanted.checked()
 
 
-def budgeted_episodes(budget: str, algorithm: str) -> tuple[int, ...] | None:
+def budgeted_episodes(budget: str, case: str, algorithm: str) -> tuple[int, ...] | None:
     """Return the episodes of each stage; None for the preset's own.
 
     Args:
         budget: As ``--budget`` has it.
+        case: As ``--case`` names it; an episode of days is a day.
         algorithm: As ``--algorithms`` names it.
 
     Raises:
-        CommandError: The budget is neither a name nor a number of at least one episode per stage.
+        CommandError: The budget is neither a name nor a number of at least one episode per stage,
+            or there is none of that name.
     """
     if budget == "paper":
+        if is_day_case(case):
+            raise CommandError(
+                f"--budget: the paper has no days such as {case}; use fast or a number of days"
+            )
         return PAPER_EPISODES.get(algorithm)
     stages = ALGORITHMS[algorithm].stages
     if budget == "fast":
-        return split_evenly(FAST_EPISODES, stages)
+        return split_evenly(FAST_DAYS if is_day_case(case) else FAST_EPISODES, stages)
     try:
         total = int(budget)
     except ValueError:

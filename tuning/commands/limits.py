@@ -33,7 +33,10 @@ def check(args: LimitsArgs) -> LimitsArgs:
     Raises:
         CommandError: An unknown case, a value out of bounds, or an ``out`` that holds something.
     """
-    check_case(args.case)
+    check_case(
+        args.case,
+        days="is a case of days: limits are sought of what a team can do in a single state",
+    )
     check_meter_error(args.meter_error)
     for name, bound in (("stages", 1), ("updates", 1), ("seed", 0)):
         value = getattr(args, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -24,40 +25,43 @@ class ReportArgs(Arguments):
     ]
 
 
+# Who remakes what of each kind of folder: `module:function`, from the folder to its files.
+REPORTS = {
+    "ablation": "tuning.campaigns.ablation_report:report_ablation",
+    "sweep": "tuning.sweep.report:report_sweep",
+    "comparison": "tuning.campaigns.comparison_report:report_comparison",
+    "run": "tuning.subjects.commands:report_run",
+}
+
+
+def check(args: ReportArgs) -> ReportArgs:
+    """Check what is asked for.
+
+    Raises:
+        CommandError: The folder is neither that of a run nor of many.
+    """
+    if kind_of(args.folder) == "run":
+        if args.folder.is_dir() and not (args.folder / "config.json").is_file():
+            raise CommandError(f"{args.folder} is the folder of neither a run nor many")
+        load_run(args.folder)
+    return args
+
+
+def kind_of(folder: Path) -> str:
+    """Return of what a folder is, by the names of `REPORTS`."""
+    if is_ablation(folder):
+        return "ablation"
+    if is_sweep(folder):
+        return "sweep"
+    return "comparison" if find_cells(folder) else "run"
+
+
 def report(args: ReportArgs) -> None:
     """Remake the pictures of a folder and print its tables; of many runs, remake everything.
 
     Raises:
-        CommandError: The folder is none of these, or holds no finished run.
+        CommandError: It holds no finished run.
     """
-    folder = args.folder
-    if is_ablation(folder):
-        from tuning.campaigns.ablation_report import print_ablation, remake
-
-        files = remake(folder)
-        print_ablation(folder)
-    elif is_sweep(folder):
-        from tuning.sweep.report import print_sweep, remake
-
-        files = remake(folder)
-        print_sweep(folder)
-    elif find_cells(folder):
-        from tuning.campaigns.comparison_report import print_comparison, remake
-
-        files = remake(folder)
-        print_comparison(folder)
-    elif folder.is_dir() and not (folder / "config.json").is_file():
-        raise CommandError(f"{folder} is the folder of neither a run nor many")
-    else:
-        from tuning.subjects.kinds import subject_of
-
-        run = load_run(folder)
-        if not run.report_file.is_file():
-            raise CommandError(
-                f"{folder} holds no finished run: go on with train --resume {folder}"
-            )
-        content = run.report()
-        subject = subject_of(run.case())
-        files = subject.draw_report(content, run.path)
-        subject.show_report(content)
-    print(f"{folder}: {', '.join(path.name for path in files)}")
+    module, function = REPORTS[kind_of(args.folder)].split(":")
+    files = getattr(import_module(module), function)(args.folder)
+    print(f"{args.folder}: {', '.join(path.name for path in files)}")

@@ -8,7 +8,9 @@ from typing import Annotated
 
 from tuning.errors import CommandError
 from tuning.options.arguments import Arguments, MeterError, Option, check_meter_error
-from tuning.records.run_folder import check_fresh, load_run
+from tuning.records.run_folder import check_fresh, finished_run
+
+STATES_ALONE = "robustness is about meters and probes that fail in a single state"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,7 @@ def check(args: RobustnessArgs) -> RobustnessArgs:
             ``out`` that holds something.
     """
     for path in args.runs:
-        if not load_run(path).controllers.is_dir():
-            raise CommandError(f"{path} holds no controllers/ yet; finish its training first")
+        finished_run(path).state_case(STATES_ALONE)
     check_meter_error(args.meter_error)
     if args.states < 1:
         raise CommandError(f"--states: {args.states} is out of bounds, must be >= 1")

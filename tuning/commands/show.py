@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from tuning.commands.baselines import OutFolder, RunFolderOption, check_case_and_folders
+from tuning.errors import CommandError
 from tuning.options.arguments import Arguments, CaseSettings, Option
+from tuning.options.cases import is_day_case
+from tuning.records.run_folder import load_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,12 @@ def check(args: ShowArgs) -> ShowArgs:
     """Check the options of ``show`` before anything is computed.
 
     Raises:
-        CommandError: See `check_case_and_folders`.
+        CommandError: See `check_case_and_folders`; or states of a case of days.
     """
     check_case_and_folders(args)
+    days = is_day_case(args.case) if args.run is None else load_run(args.run).on_days
+    if days and "states" in args.explicit():
+        raise CommandError(
+            "--states: a case of days is shown on one of its test days; leave it out"
+        )
     return args

@@ -8,13 +8,25 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
+from policies.algorithms.registry import ALGORITHMS
 from tuning.commands.compare import split_evenly
 from tuning.errors import CommandError
-from tuning.options.algorithms import ALGORITHMS, AlgorithmName
-from tuning.options.arguments import Address, Arguments, MeterError, Option, flag, options
+from tuning.options.arguments import (
+    Address,
+    Arguments,
+    Dashboard,
+    MeterError,
+    Option,
+    check_at_least,
+    flag,
+    options,
+)
+from tuning.options.cases import is_day_case
+from tuning.options.recipe import PRESETS, STAGES, Recipe
 from tuning.options.search_space import (
+    DEFAULT_DAY_SPACE,
     DEFAULT_GRID,
     DEFAULT_SPACE,
     RATES_AND_NOISE,
@@ -25,13 +37,14 @@ from tuning.options.search_space import (
     read_space,
 )
 from tuning.options.settings import read_settings
-from tuning.options.train_args import TrainArgs
-from tuning.options.train_args import check as check_train
 from tuning.records.checkpoints import parse_interval
-from tuning.records.run_folder import check_fresh, read_json
+from tuning.records.files import read_json
+from tuning.records.measures import GAP_CLOSED, PER, Measure
+from tuning.records.run_folder import check_fresh
 
 SWEEP_FILE = "sweep.json"
 DEFAULT_TRIALS = 16
+CASE = "ieee13"
 _ANEW = (
     "jobs",
     "out",
@@ -75,18 +88,21 @@ class SweepArgs(Arguments):
         int | None,
         Option(f"number of trials (default: {DEFAULT_TRIALS}; grid has one for each combination)"),
     ] = None
-    case: Annotated[str, Option("case to train on")] = "ieee13"
+    case: Annotated[str, Option("case to train on, of states or of days")] = CASE
     meter_error: MeterError = 0.0
     preset: Annotated[
-        Literal["fast", "paper"], Option("networks, learning rates and schedules")
-    ] = "fast"
+        str, Option("networks, learning rates and schedules; paper: of states", choices=PRESETS)
+    ] = PRESETS[0]
     algorithm: Annotated[
-        AlgorithmName | None,
-        Option("named algorithm, in place of --stages (default: plain stages)"),
+        str | None,
+        Option(
+            "named algorithm, in place of --stages (default: plain stages)",
+            choices=tuple(ALGORITHMS),
+        ),
     ] = None
     stages: Annotated[
         int, Option("number of stages K: 1 is MADDPG, 2 is TS-MADDPG", metavar="K")
-    ] = 2
+    ] = STAGES
     episodes: Annotated[
         tuple[int, ...] | None,
         Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
@@ -115,9 +131,7 @@ class SweepArgs(Arguments):
         int | None, Option("trials at a time, one core each (default: this machine's cores)")
     ] = None
     address: Address = None
-    dashboard: Annotated[
-        bool, Option("start Ray's dashboard and say where it is; takes some seconds")
-    ] = False
+    dashboard: Dashboard = False
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
 
     @property
@@ -129,6 +143,11 @@ class SweepArgs(Arguments):
     def space(self) -> Space:
         """What is searched."""
         return read_space(self.search or _default_space(self))
+
+    @property
+    def measure(self) -> Measure:
+        """What trials are compared by."""
+        return GAP_CLOSED if any(map(is_day_case, _cases(self))) else PER
 
     @property
     def wanted(self) -> int:
@@ -158,8 +177,8 @@ def check(args: SweepArgs) -> SweepArgs:
     parse_interval(args.checkpoint_every)
     for name in ("trials", "jobs", "budget"):
         value = getattr(args, name)
-        if value is not None and value < 1:
-            raise CommandError(f"{flag(name)}: {value} is out of bounds, must be >= 1")
+        if value is not None:
+            check_at_least(name, value, 1)
     if args.resume is not None:
         return _resumed(args, args.resume)
     args = dataclasses.replace(args, search=tuple(args.search or _default_space(args)))
@@ -172,8 +191,8 @@ def check(args: SweepArgs) -> SweepArgs:
     return args
 
 
-def training(args: SweepArgs, config: Mapping[str, Value]) -> TrainArgs:
-    """Return the training of a trial, checked.
+def training(args: SweepArgs, config: Mapping[str, Value]) -> Recipe:
+    """Return the recipe of a trial, checked.
 
     Args:
         args: Of the sweep.
@@ -183,8 +202,8 @@ def training(args: SweepArgs, config: Mapping[str, Value]) -> TrainArgs:
         CommandError: `train` would refuse it.
     """
     words = args.space.words(config)
-    stages = int(words.pop("stages")) if "stages" in words else args.stages
-    algorithm = cast(AlgorithmName | None, words.pop("algorithm", args.algorithm))
+    algorithm = words.pop("algorithm", args.algorithm)
+    stages = int(words.pop("stages", args.stages))
     if algorithm is not None:
         stages = ALGORITHMS[algorithm].stages
     episodes = args.episodes
@@ -194,17 +213,19 @@ def training(args: SweepArgs, config: Mapping[str, Value]) -> TrainArgs:
                 f"--budget: {args.budget} is out of bounds, must be >= {stages}, the stages"
             )
         episodes = split_evenly(args.budget, stages)
-    wanted = TrainArgs(
+    wanted = Recipe(
         case=words.pop("case", args.case),
         meter_error=args.meter_error,
         preset=args.preset,
         algorithm=algorithm,
         stages=stages,
         episodes=episodes,
-        settings=(*(args.settings or ()), *(f"{name}={text}" for name, text in words.items())),
+        settings=read_settings(
+            (*(args.settings or ()), *(f"{name}={text}" for name, text in words.items()))
+        ),
         seed=args.seed,
     )
-    return check_train(wanted)
+    return wanted.checked()
 
 
 def is_sweep(folder: Path) -> bool:
@@ -228,9 +249,20 @@ def load_sweep(folder: Path) -> SweepArgs:
     return SweepArgs(**values)
 
 
+def _cases(args: SweepArgs) -> tuple[str, ...]:
+    """The cases of all trials."""
+    words = [word for word in args.search or () if word.startswith("case=")]
+    searched = [d.values for d in read_space(words).dimensions if isinstance(d, Choice)]
+    return searched[0] if searched else (args.case,)
+
+
 def _default_space(args: SweepArgs) -> tuple[str, ...]:
     """What is searched if nothing is named, without what ``--settings`` fixes."""
-    space = DEFAULT_GRID if args.searcher == "grid" else DEFAULT_SPACE
+    space: tuple[str, ...] = DEFAULT_SPACE
+    if args.searcher == "grid":
+        space = DEFAULT_GRID
+    elif is_day_case(args.case):
+        space = DEFAULT_DAY_SPACE
     fixed = read_settings(args.settings or ())
     words = [(word.partition("=")[0], word) for word in space]
     if args.scheduler == "pbt":
@@ -242,7 +274,7 @@ def _check_space(args: SweepArgs, space: Space) -> None:
     if not space.dimensions:
         raise CommandError("--search: nothing is left to search beside --settings")
     fixed = read_settings(args.settings or ())
-    given = {"case": args.case != "ieee13", "stages": args.stages != 2}
+    given = {"case": args.case != CASE, "stages": args.stages != STAGES}
     given["algorithm"] = args.algorithm is not None
     for name in space.names:
         if name in fixed:
@@ -261,6 +293,14 @@ def _check_space(args: SweepArgs, space: Space) -> None:
 
 
 def _check_together(args: SweepArgs) -> None:
+    on_days = {case: is_day_case(case) for case in _cases(args)}
+    if len(set(on_days.values())) > 1:
+        day = next(case for case, days in on_days.items() if days)
+        state = next(case for case, days in on_days.items() if not days)
+        raise CommandError(
+            f"--search: {day} has days and {state} has states, which no figure compares; search "
+            "them one after the other"
+        )
     if args.searcher == "grid":
         for dimension in args.space.dimensions:
             if isinstance(dimension, Range):

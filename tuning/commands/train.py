@@ -31,7 +31,8 @@ from tuning.options.cases import check_case
 from tuning.options.recipe import PRESETS, STAGES, TEST_DAYS, Recipe
 from tuning.options.settings import read_settings, read_value
 from tuning.records.checkpoints import parse_interval
-from tuning.records.run_folder import check_fresh, load_run, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import check_fresh, load_run
 
 SETTINGS_TOO = ("critic", "critic_net", "updates_per_episode")  # options that are settings
 

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from rllib_grid import Case
+    from rllib_grid import Case, DayCase
 
+    AnyCase = Case | DayCase
+
+ONE_LINE_PNG = "one_line.png"
 GROUP_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY, YELLOW, BROWN)
 _MARKERS = "osD^v"  # of the first groups, the next ones, and so on
 _LINE, _INK = "#8a8f98", "#24292f"
@@ -37,7 +40,7 @@ _LEGIBLE_POINTS = 6.5
 _MOST_LISTED = 16  # groups; more have no legend
 
 
-def draw_one_line(case: Case, path: Path) -> None:
+def draw_one_line(case: AnyCase, path: Path) -> None:
     """Draw the tree of a case from left to right, one column per branch from the head.
 
     Args:
@@ -76,7 +79,7 @@ def draw_one_line(case: Case, path: Path) -> None:
     save_panels(path, draw_on, (width, height))
 
 
-def _title(case: Case) -> str:
+def _title(case: AnyCase) -> str:
     feeder = case.feeder
     bare = feeder.num_nodes - feeder.num_buses
     parts = [
@@ -88,7 +91,7 @@ def _title(case: Case) -> str:
     return ", ".join(parts)
 
 
-def _branches(axes: Axes, case: Case, layout: TreeLayout, room: float) -> None:
+def _branches(axes: Axes, case: AnyCase, layout: TreeLayout, room: float) -> None:
     from matplotlib.collections import LineCollection
 
     lines = []
@@ -99,7 +102,7 @@ def _branches(axes: Axes, case: Case, layout: TreeLayout, room: float) -> None:
     axes.add_collection(LineCollection(lines, colors=_LINE, linewidths=width, zorder=1))
 
 
-def _nodes(axes: Axes, case: Case, layout: TreeLayout, room: float) -> None:
+def _nodes(axes: Axes, case: AnyCase, layout: TreeLayout, room: float) -> None:
     """The head as a bar, buses in the colour of their agent, other nodes small and grey."""
     feeder = case.feeder
     axes.plot([0, 0], [-0.36, 0.36], color=_INK, linewidth=5 * room, solid_capstyle="butt")
@@ -123,7 +126,9 @@ def _nodes(axes: Axes, case: Case, layout: TreeLayout, room: float) -> None:
         axes.scatter(columns, rows, s=0.2 * area, color=SILVER, zorder=2, label="no building")
 
 
-def shown_names(case: Case, column_inches: float, row_inches: float) -> tuple[dict[int, str], str]:
+def shown_names(
+    case: AnyCase, column_inches: float, row_inches: float
+) -> tuple[dict[int, str], str]:
     """Choose the names to write: as many and as long ones as stay legible.
 
     Args:
@@ -162,7 +167,12 @@ def _points(names: Collection[str], column_inches: float, row_inches: float) -> 
 
 
 def _write_names(
-    axes: Axes, case: Case, layout: TreeLayout, room: float, names: dict[int, str], points: float
+    axes: Axes,
+    case: AnyCase,
+    layout: TreeLayout,
+    room: float,
+    names: dict[int, str],
+    points: float,
 ) -> None:
     """Names to the upper right of their nodes; the head says its voltage."""
     beside: dict[str, Any] = {"textcoords": "offset points", "ha": "left", "va": "bottom"}

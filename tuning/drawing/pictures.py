@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.records.run_folder import replacing
+from tuning.records.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,16 +1,13 @@
-"""Tables as text cells: how figures over seeds are written, in Markdown and on a terminal."""
+"""Tables as text cells, written in Markdown and on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
-
-Entry = Mapping[str, Any]
 
 _FILE_WIDTH = 160  # columns, where the output is no terminal
 
@@ -63,27 +60,6 @@ def to_markdown(title: str, sheets: Sequence[Sheet], notes: Sequence[str]) -> st
         parts.append("\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines))
     parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
     return "\n\n".join(parts) + "\n"
-
-
-def per_cent(summary: Entry, *, brief: bool = False) -> str:
-    """Return a summary of fractions in per cent; with its interval unless ``brief``."""
-    return number(summary["iqm"], 100) if brief else interval(summary, 100)
-
-
-def interval(summary: Entry, factor: float = 1.0) -> str:
-    """Return ``middle [low, high]``, or the middle alone where there is no interval."""
-    middle = number(summary["iqm"], factor)
-    if not middle or summary["low"] is None or summary["low"] == summary["high"]:
-        return middle
-    return f"{middle} [{number(summary['low'], factor)}, {number(summary['high'], factor)}]"
-
-
-def count(summary: Entry) -> str:
-    """Return a number of episodes or seconds; where some seeds have none, how many have."""
-    values = [value for value in summary["values"] if value is not None]
-    if len(values) == len(summary["values"]):
-        return f"{summary['iqm']:,.0f}"
-    return f"{len(values)} of {len(summary['values'])} seeds" if values else "never"
 
 
 def number(value: float | None, factor: float = 1.0) -> str:

@@ -13,7 +13,9 @@ from tuning.drawing.pictures import GREY
 from tuning.drawing.sheets import Sheet, number, print_sheets
 from tuning.judging import rules
 from tuning.judging.evaluation import Judgement, test_states
-from tuning.records.run_folder import create_run, git_commit, read_json, versions, write_json
+from tuning.records.files import read_json, write_json
+from tuning.records.provenance import git_commit, versions
+from tuning.records.run_folder import create_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

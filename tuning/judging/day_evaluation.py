@@ -64,13 +64,13 @@ class DayJudge:
 
     Args:
         case: The case.
-        split: Which part of the year.
-        most: Days to judge on, spread evenly over the part; all if it has no more.
+        days: Which part of the case's year, or days of another source.
+        most: Days to judge on, spread evenly over those; all if there are no more.
     """
 
-    def __init__(self, case: DayCase, split: Split, most: int) -> None:
+    def __init__(self, case: DayCase, days: Split | Profiles, most: int) -> None:
         self.case = case
-        self.days, self.soc_start_kwh = judged_days(case, split, most)
+        self.days, self.soc_start_kwh = judged_days(case, days, most)
         self.t_start_c = temperatures_at_midnight(case, self.days)
         self.idle = self.run(idle)
         self.foresight: Foresight = perfect_foresight(
@@ -146,12 +146,12 @@ class DayJudge:
         }
 
 
-def judged_days(case: DayCase, split: Split, most: int) -> tuple[Profiles, Floats]:
-    """Return days of a part of the year, and the charge (N, n) at each one's midnight.
+def judged_days(case: DayCase, days: Split | Profiles, most: int) -> tuple[Profiles, Floats]:
+    """Return days of the case's year, or others, and the charge (N, n) at each one's midnight.
 
     A date's charge is always the same, whatever other dates are judged.
     """
-    days = case.days(split)
+    days = days if isinstance(days, Profiles) else case.days(days)
     count = min(most, days.num_days)
     days = days.take(np.linspace(0, days.num_days - 1, count).round().astype(np.int64))
     low, high = case.soc_start

@@ -45,8 +45,10 @@ class TeamOfControllers:
                 f"the controllers are of {', '.join(sorted(controllers))}, "
                 f"but case {case.name} has {', '.join(case.agents)}"
             )
+        whole = [e for agent in case.agents for e in case.layout.signature(agent)["state"]]
         for agent, controller in controllers.items():
-            if dict(controller.signature) != case.layout.signature(agent):
+            own = case.layout.signature(agent)
+            if dict(controller.signature) not in (own, {**own, "state": whole}):
                 raise CommandError(f"the controller of {agent} was not made for case {case.name}")
         self._case, self._num_steps = case, num_steps
         self._team = Team(controllers, stages)

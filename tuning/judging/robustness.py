@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from policies.controllers.agent import AgentController
 from policies.controllers.files import load_controllers
-from tuning.commands.robustness import RobustnessArgs
+from tuning.commands.robustness import STATES_ALONE, RobustnessArgs
 from tuning.drawing.pictures import in_per_cent, save_picture
 from tuning.drawing.sheets import Sheet, number, print_sheets
 from tuning.errors import CommandError, did_you_mean
 from tuning.judging.disturbances import IDEAL, Disturbance, disturbances
 from tuning.judging.evaluation import Judge, Judgement, test_states
-from tuning.records.run_folder import (
-    create_run,
-    git_commit,
-    load_run,
-    read_json,
-    versions,
-    write_json,
-)
+from tuning.records.files import read_json, write_json
+from tuning.records.provenance import git_commit, versions
+from tuning.records.run_folder import create_run, load_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +89,7 @@ def common_case(runs: Sequence[Path]) -> Case:
     Raises:
         CommandError: Their test states or optima would differ.
     """
-    cases = [load_run(path).state_case("robustness") for path in runs]
+    cases = [load_run(path).state_case(STATES_ALONE) for path in runs]
     kept = [_judged_on(case) for case in cases]
     for path, own in zip(runs, kept, strict=True):
         for name, value in own.items():
@@ -188,7 +183,7 @@ def _judged_on(case: Case) -> dict[str, Any]:
 def _described(path: Path) -> dict[str, Any]:
     """Return what a run is, with the conditions that it was trained under."""
     config = load_run(path).config()
-    case = load_run(path).state_case("robustness")
+    case = load_run(path).state_case(STATES_ALONE)
     trained = {name: getattr(case, name) for name in IDEAL if getattr(case, name)}
     return {
         "path": path,

@@ -10,14 +10,13 @@ import numpy as np
 
 from policies.controllers.files import load_controllers
 from rllib_grid import BASELINES, make_case, make_dispatch, team_optimal
-from tuning.errors import CommandError
 from tuning.judging.actions import Actions, apply, loading
 from tuning.judging.dispatch_progress import DispatchProgress
 from tuning.judging.evaluation import Judgement, judge
 from tuning.judging.execution import run_controllers
 from tuning.judging.samples import Floats
 from tuning.options.case_settings import read_case_settings
-from tuning.records.run_folder import load_run
+from tuning.records.run_folder import finished_run, load_run
 
 if TYPE_CHECKING:
     from rllib_grid import Case
@@ -37,7 +36,7 @@ def find_case(name: str, settings: Sequence[str] | None, run: Path | None) -> Ca
         CommandError: ``run`` is no run folder, or a setting is not one of the case's.
     """
     if run is not None:
-        return load_run(run).state_case("baselines")
+        return load_run(run).state_case("its own report has the baselines")
     return make_case(name, **read_case_settings(name, settings or ()))
 
 
@@ -84,10 +83,7 @@ def trained_actions(run: Path, case: Case, p_base_kw: Floats, q_base_kvar: Float
     Raises:
         CommandError: The run has no controllers, or not those of this case.
     """
-    folder = load_run(run)
-    if not folder.controllers.is_dir():
-        raise CommandError(f"{run} holds no controllers/ yet; finish its training first")
-    controllers = load_controllers(folder.controllers)
+    controllers = load_controllers(finished_run(run).controllers)
     return run_controllers(case, controllers, p_base_kw, q_base_kvar)[-1]
 
 

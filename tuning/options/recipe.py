@@ -21,6 +21,7 @@ from tuning.options.case_settings import (
 )
 from tuning.options.cases import check_case, is_day_case
 from tuning.options.settings import check_settings, read_settings, write_settings
+from tuning.records.checkpoints import find_checkpoint
 from tuning.records.run_folder import RunFolder, load_run
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class Recipe:
         run = load_run(path)
         if self.num_stages < 2 or self.named().recurrent:
             raise CommandError(f"--on-top-of: {self.named().title} has no stage behind the first")
-        if not run.checkpoint.is_dir():
+        if find_checkpoint(run) is None:
             raise CommandError(f"--on-top-of: {path} holds no checkpoint/")
         trained = run.config().get("case_name")
         if trained != self.case:
@@ -294,7 +295,10 @@ class Recipe:
         try:
             return cls.from_json(stored)
         except CommandError as error:
-            raise CommandError(f"{run.config_file}: {error}") from error
+            raise CommandError(
+                f"{run.config_file} holds arguments of another version ({error}); train anew with "
+                "the same command"
+            ) from error
 
 
 def check_name(option: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> None:

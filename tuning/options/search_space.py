@@ -38,6 +38,17 @@ DEFAULT_SPACE = (
     "critic_net=quadratic-residual/paper",
     "updates_per_episode=0.5/1/2",
 )
+DEFAULT_DAY_SPACE = (
+    "gamma=0.9/0.95/0.98",
+    "actor_lr=3e-4..4e-3",
+    "critic_lr=1e-3..1e-2",
+    "critic_tau=0.01..0.2",
+    "sigma=0.1..0.8",
+    "tau=2e-3..5e-2",
+    "actor_width=64/128",
+    "critic_net=saddle-residual/quadratic-residual",
+    "updates_per_episode=0.1/0.2/0.4",
+)
 DEFAULT_GRID = ("actor_lr=1e-3/2e-3/4e-3", "sigma=0.1/0.3", "actor_width=32/64")
 
 Value = str | float | int

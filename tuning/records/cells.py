@@ -1,29 +1,20 @@
-"""The cells of a grid of trainings: one run folder per case, algorithm and seed."""
+"""The cells of a campaign: one run folder per case, algorithm and seed."""
 
 from __future__ import annotations
 
-import os
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tuning.errors import CommandError
-from tuning.options.train_args import ADDED_LATER
 from tuning.records.run_folder import RunFolder
-
-_LOCK_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of a grid.
+    """One training of a campaign.
 
     Attributes:
-        out: Folder of the grid.
+        out: Folder of the campaign.
         case: Name of the case.
         algorithm: As ``--algorithm`` names it; in an ablation, the change.
         seed: Of the training.
@@ -72,74 +63,3 @@ def find_cells(out: Path) -> list[Cell]:
             algorithm, case = path.parent.name, path.parent.parent.name
             found.append(Cell(out, case, algorithm, int(number[1])))
     return sorted(found, key=lambda cell: (cell.case, cell.algorithm, cell.seed))
-
-
-def check_held(cell: Cell, wanted: Mapping[str, Any], asked: str) -> None:
-    """Refuse a cell whose training, asked for or not, had another configuration.
-
-    Args:
-        cell: Begun or not.
-        wanted: Arguments of ``train`` by name, as ``config.json`` would hold them.
-        asked: By what they are asked for, e.g. ``--budget 2000 asks``.
-
-    Raises:
-        CommandError: It differs.
-    """
-    if not cell.begun:
-        return
-    stored = cell.run.config().get("arguments")
-    if not isinstance(stored, dict):
-        raise CommandError(f"{cell.run.config_file}: names no training arguments")
-    stored = {**ADDED_LATER, **stored}
-    for name, value in wanted.items():
-        if name in stored and stored[name] != value:
-            raise CommandError(
-                f"{cell.path} was made with {name} {_shown(stored[name])}, not {_shown(value)} "
-                f"as {asked}; name another --out"
-            )
-
-
-def _shown(value: Any) -> str:
-    listed: Sequence[Any] = value if isinstance(value, list) else [value]
-    return " ".join(map(str, listed))
-
-
-def clear_debris(path: Path) -> None:
-    """Remove what a killed process left of a file it was writing (see `runfolder.replacing`)."""
-    for part in path.glob(".*.part"):
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold a folder for this process; the system frees it when the process ends, however it does.
-
-    Args:
-        path: Folder; made if missing.
-        wait_s: How long to wait for another process to let go of it.
-
-    Raises:
-        CommandError: Another process holds it, or it cannot be made.
-    """
-    import fcntl
-
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        folder = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be made: {error.strerror}") from error
-    try:
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise CommandError(
-                        f"another process is at work in {path}; wait for it or name another --out"
-                    ) from None
-                time.sleep(_LOCK_POLL_S)
-        yield
-    finally:
-        os.close(folder)

@@ -1,9 +1,10 @@
 """Checkpoints of a run: written whole or not at all, the last good one never lost.
 
 ``checkpoint/`` is the newest, ``checkpoint-000123/`` are those before it, by iteration. Each holds
-what RLlib writes and, written last, ``complete.json``: the iteration and the size of every file. A
-folder whose files have other sizes was cut off and is never loaded. ``checkpoint.part/`` is one in
-the making.
+what RLlib writes and, written last, ``complete.json``: the format, the iteration and the size of
+every file. A folder whose files have other sizes was cut off and is never loaded; nor is one of
+another format, because what RLlib writes names classes by their modules. ``checkpoint.part/`` is
+one in the making.
 """
 
 from __future__ import annotations
@@ -15,15 +16,28 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from tuning.errors import CommandError
-from tuning.records.run_folder import RunFolder, read_json, write_json, writing
-
-if TYPE_CHECKING:
-    from policies.staged.algorithm import StagedAlgorithm
+from tuning.records.files import read_json, write_json, writing
+from tuning.records.run_folder import RunFolder
 
 COMPLETE = "complete.json"
+FORMAT = 2  # rises when classes move, or hold their state in another way
+
+
+class Saveable(Protocol):
+    """What a checkpoint is made of."""
+
+    @property
+    def iteration(self) -> int:
+        """How far it is."""
+
+    def save_to_path(self, path: str) -> Any:
+        """Write everything into a folder."""
+
+    def check_learners(self) -> None:
+        """Raise if a process that writes has ended."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ def parse_interval(text: str) -> Interval:
     )
 
 
-def save_checkpoint(algo: StagedAlgorithm, run: RunFolder, keep: int = 1) -> None:
+def save_checkpoint(algo: Saveable, run: RunFolder, keep: int = 1) -> None:
     """Write a checkpoint beside the last one and let it take its place.
 
     Args:
@@ -121,12 +135,19 @@ def find_checkpoint(run: RunFolder) -> Path | None:
     """Return the newest complete checkpoint of a run, None if none was ever written.
 
     Raises:
-        CommandError: There are checkpoints, but none is complete.
+        CommandError: There are checkpoints, but none is complete, or the newest is of an earlier
+            version.
     """
     paths = [path for path in (run.checkpoint, *_older(run)) if path.is_dir()]
     for path in paths:
-        if _seal_of(path) is not None:
-            return path
+        if (seal := _seal_of(path)) is None:
+            continue
+        if seal.get("format") != FORMAT:
+            raise CommandError(
+                f"{path} is of an earlier version, whose classes were elsewhere: train anew with "
+                "the same command; controllers/ of that version are loaded as ever"
+            )
+        return path
     if paths:
         raise CommandError(
             f"{run.path} holds no complete checkpoint: the files of {paths[0].name}/ are not those "
@@ -160,7 +181,7 @@ def _seal(folder: Path, iteration: int) -> None:
     for path in files:
         _sync(path)
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
-    write_json(folder / COMPLETE, {"iteration": iteration, "files": sizes})
+    write_json(folder / COMPLETE, {"format": FORMAT, "iteration": iteration, "files": sizes})
     for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
         _sync(path)
 

@@ -5,126 +5,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
-import io
 import json
-import math
-import os
-import re
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from tuning.errors import CommandError
+from tuning.records.files import plain, read_json, write_csv, write_json
+from tuning.records.provenance import git_commit, versions
 
 if TYPE_CHECKING:
     from rllib_grid import Case, DayCase
 
 RUNS = Path("runs")
 CHECKSUM = "sha256"
-_PACKAGES = (
-    "ray",
-    "torch",
-    "numpy",
-    "scipy",
-    "cvxpy",
-    "gymnasium",
-    "safetensors",
-    "matplotlib",
-    "optuna",
-)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the place of ``path`` once it is complete and on disk.
-
-    Args:
-        path: File to write; its folder is made if need be.
-
-    Yields:
-        A binary file. If the block raises, it is removed and ``path`` stays as it was.
-
-    Raises:
-        CommandError: The folder or file cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Make one clear line of a full disk, a read-only folder and the like.
-
-    Args:
-        path: What the block writes.
-
-    Raises:
-        CommandError: The block raised an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise CommandError(f"{path} cannot be written: {reason}") from error
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write ``content`` as JSON, atomically. Numbers of a list stand on one line.
-
-    NaN and infinity become null; numpy arrays and numbers are accepted.
-    """
-    text = json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
-    text = re.sub(r"\[\n[^][{}\"]*\]", lambda match: " ".join(match[0].split()), text)
-    with replacing(path) as file:
-        file.write(text.encode())
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``rows`` under one header, atomically; columns in order of first appearance."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    with replacing(path) as file:
-        file.write(text.getvalue().encode())
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CommandError: The file is missing, is no JSON, or holds something else than an object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise CommandError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CommandError(f"{path} must hold a JSON object, not a {type(content).__name__}")
-    return content
 
 
 @dataclass(frozen=True)
@@ -202,22 +101,27 @@ class RunFolder:
         except (KeyError, TypeError) as error:
             raise CommandError(f"{self.config_file}: its case cannot be read: {error!r}") from error
 
-    def state_case(self, command: str) -> Case:
+    @property
+    def on_days(self) -> bool:
+        """Whether the run was trained on days; see `case`."""
+        from rllib_grid import DayCase
+
+        return isinstance(self.case(), DayCase)
+
+    def state_case(self, otherwise: str) -> Case:
         """Return the case of a run on states.
 
         Args:
-            command: That takes no other, for the error.
+            otherwise: What to say of a run on days.
 
         Raises:
-            CommandError: The run is one on days.
+            CommandError: It is one on days.
         """
         from rllib_grid import Case
 
         case = self.case()
         if not isinstance(case, Case):
-            raise CommandError(
-                f"{self.path} is a run on days, of which {command} has nothing to say"
-            )
+            raise CommandError(f"{self.path} is a run on days: {otherwise}")
         return case
 
     def progress(self) -> list[dict[str, str]]:
@@ -295,52 +199,18 @@ def load_run(path: Path) -> RunFolder:
     return run
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages a result depends on."""
-    found = {"python": sys.version.split()[0]}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+def finished_run(path: Path) -> RunFolder:
+    """Open the folder of a run whose controllers are there.
 
-
-def git_commit() -> str | None:
-    """Return the commit of this code, with ``+changes`` if files differ from it; None if none."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        commit = _git(root, "rev-parse", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return commit + ("+changes" if changed else "")
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True
-    )
-    return done.stdout.strip()
+    Raises:
+        CommandError: ``path`` is not a run folder, or its training has not come to its end.
+    """
+    run = load_run(path)
+    if not run.controllers.is_dir():
+        raise CommandError(f"{path} holds no controllers/ yet; finish its training first")
+    return run
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a JSON object, however it is laid out in a file."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """Return a value in JSON's own types: NaN and infinity as null, arrays as lists."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "tolist"):  # a numpy array or number
-        return plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

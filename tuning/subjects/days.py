@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from policies.controllers.files import load_controllers
 from rllib_grid import DayCase
 from rllib_grid.envs.day_rollout import DayRecord
+from tuning.commands.answers import EvaluateArgs
+from tuning.drawing.one_line import ONE_LINE_PNG, draw_one_line
+from tuning.judging.day_answers import evaluate_days
 from tuning.judging.day_evaluation import DayJudge
 from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import TEST_DAYS, Recipe
-from tuning.subjects.days_report import draw_days, print_days
-from tuning.subjects.subject import Figure, Metric, Subject, Team, Trained, Validate, rate
+from tuning.records.measures import GAP_CLOSED
+from tuning.records.run_folder import RunFolder, finished_run
+from tuning.subjects.days_report import draw_day, print_days
+from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
 # How rewards are told to the learner; no cost depends on it.
 REWARDS: Mapping[str, Any] = {"settle": "stepwise", "agent_reward": "local"}
@@ -61,8 +67,7 @@ class Days(Subject):
         case: The case.
     """
 
-    judged = Figure("gap_closed", "gap closed, %", 100, "max")
-    selected = Figure("validation_return", "validation return, EUR a day", 1, "max")
+    measure = GAP_CLOSED
     metrics = (
         Metric(
             "grid_validation_return_eur",
@@ -82,6 +87,8 @@ class Days(Subject):
 
     def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
         """The whole case, with its rewards as they are learnt best."""
+        import rllib_grid.envs.grid_day_env  # noqa: F401  # which registers "grid-day", with Ray
+
         rewards = {k: v for k, v in REWARDS.items() if k not in recipe.case_settings}
         rewards |= {"penalty_eur_per_pu_h": 0.0} if priced else {}
         return "grid-day", {"case": self.case.replace(**rewards).to_dict()}
@@ -167,7 +174,25 @@ class Days(Subject):
 
     def draw_report(self, content: Mapping[str, Any], folder: Path) -> list[Path]:
         """Draw one day."""
-        return draw_days(content, folder)
+        return [draw_day(content["day"], folder)]
+
+    def evaluate(self, run: RunFolder, args: EvaluateArgs) -> None:
+        """Run the controllers over the test days, or those of a file."""
+        evaluate_days(self.case, run, args)
+
+    def draw(self, run: Path | None, states: int, folder: Callable[[], Path]) -> list[Path]:
+        """Draw the tree, and a test day under the price rule, perfect foresight and the run."""
+        judge = DayJudge(self.case, "test", TEST_DAYS)
+        records = {"foresight": judge.run(judge.foresight.decide)}
+        if run is None:
+            records["price_rule"] = judge.price_rule()
+        else:
+            controllers = load_controllers(finished_run(run).controllers)
+            stage = next(iter(controllers.values())).num_stages
+            records["stage"] = judge.run_controllers(controllers, stage)
+        path = folder()
+        draw_one_line(self.case, path / ONE_LINE_PNG)
+        return [path / ONE_LINE_PNG, draw_day(one_day(judge, records), path)]
 
 
 def one_day(judge: DayJudge, records: Mapping[str, DayRecord]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tuning.drawing.panels import save_panels, tidy
 from tuning.drawing.pictures import GREY
-from tuning.records.run_folder import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Entry = Mapping[str, Any]
 
@@ -87,36 +88,32 @@ def _title(report: Entry) -> str:
     )
 
 
-def draw_days(report: Entry, folder: Path) -> list[Path]:
-    """Draw the pictures of a report.
+def draw_day(day: Entry, folder: Path) -> Path:
+    """Draw one day: demand and price, storage, charge, voltages, and heating where there is any.
 
     Args:
-        report: Content of ``report.json``.
+        day: The ``day`` of a report: what it was like without control, and under anything of
+            `_SERIES`.
         folder: Where ``day.png`` is written.
 
     Returns:
-        The files written.
+        The file.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    day = report["day"]
     drawn = [_demand, _storage, _charge, _voltage]
     if "t_bounds_c" in day:
         drawn += [_heating, _indoors]
-    figure: Figure = Figure(figsize=(7.2, 2.25 * len(drawn)), layout="constrained")
-    for axes, draw_on in zip(figure.subplots(len(drawn), sharex=True), drawn, strict=True):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="#e3e5e8", linewidth=0.8)
-        axes.set_axisbelow(True)
-        draw_on(axes, day)
-        axes.legend(frameon=False, fontsize=8, ncols=3, loc="best")
-    axes.set_xlabel(f"hour of {day['date']}")
-    axes.set_xlim(0, 24)
-    axes.set_xticks(range(0, 25, 3))
-    with replacing(folder / DAY_PNG) as file:
-        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
-    return [folder / DAY_PNG]
+
+    def draw_on(figure: Figure) -> None:
+        for axes, draw_panel in zip(figure.subplots(len(drawn), sharex=True), drawn, strict=True):
+            tidy(axes)
+            draw_panel(axes, day)
+            axes.legend(frameon=False, fontsize=8, ncols=3, loc="best")
+        axes.set_xlabel(f"hour of {day['date']}")
+        axes.set_xlim(0, 24)
+        axes.set_xticks(range(0, 25, 3))
+
+    save_panels(folder / DAY_PNG, draw_on, (7.2, 2.25 * len(drawn)))
+    return folder / DAY_PNG
 
 
 def _hours(values: Any) -> list[float]:
@@ -143,7 +140,7 @@ def _demand(axes: Axes, day: Entry) -> None:
 
 
 def _storage(axes: Axes, day: Entry) -> None:
-    for name, label, colour in _SERIES:
+    for name, label, colour in _series(day):
         _stairs(axes, day[name]["p_ctrl_kw"], color=colour, label=f"storage, {label}")
         q = day[name]["q_ctrl_kvar"]
         axes.stairs(q, _hours(q), baseline=None, color=colour, linestyle=":", linewidth=1.2)
@@ -151,7 +148,7 @@ def _storage(axes: Axes, day: Entry) -> None:
 
 
 def _charge(axes: Axes, day: Entry) -> None:
-    for name, label, colour in _SERIES:
+    for name, label, colour in _series(day):
         soc = day[name]["soc_kwh"]
         hours = [24 * k / (len(soc) - 1) for k in range(len(soc))]
         text = f"{label}: {day[name]['cost_eur']:,.0f} EUR"
@@ -167,7 +164,7 @@ def _voltage(axes: Axes, day: Entry) -> None:
         _stairs(
             axes, day[f"idle_v_{side}_pu"], color=GREY, label="no control" if side == "min" else ""
         )
-        for name, label, colour in _SERIES:
+        for name, label, colour in _series(day):
             text = label if side == "min" else ""
             _stairs(axes, day[name][f"v_{side}_pu"], color=colour, label=text)
     axes.set_ylabel("lowest and highest voltage, p.u.")
@@ -175,7 +172,7 @@ def _voltage(axes: Axes, day: Entry) -> None:
 
 def _heating(axes: Axes, day: Entry) -> None:
     _stairs(axes, day["idle"]["p_heat_kw"], color=GREY, label="thermostats")
-    for name, label, colour in _SERIES:
+    for name, label, colour in _series(day):
         _stairs(axes, day[name]["p_heat_kw"], color=colour, label=label)
     axes.set_ylabel("heat pumps, kW")
     _on_the_right(axes, day["outdoor_c"], "outdoors, °C")
@@ -184,7 +181,7 @@ def _heating(axes: Axes, day: Entry) -> None:
 def _indoors(axes: Axes, day: Entry) -> None:
     for bound in day["t_bounds_c"]:
         axes.axhline(bound, color="#b00020", linewidth=1.0, linestyle="--")
-    drawn = (("idle", "thermostats", GREY), *_SERIES)
+    drawn = (("idle", "thermostats", GREY), *_series(day))
     for side in ("min", "max"):
         for name, label, colour in drawn:
             t_in = day[name][f"t_{side}_c"]
@@ -194,4 +191,13 @@ def _indoors(axes: Axes, day: Entry) -> None:
     axes.set_ylabel("indoors, °C (coldest, warmest)")
 
 
-_SERIES = (("foresight", "perfect foresight", _BEST), ("stage", "controllers", _STAGE))
+def _series(day: Entry) -> list[tuple[str, str, str]]:
+    """Name, label and colour of what the day is shown under."""
+    return [series for series in _SERIES if series[0] in day]
+
+
+_SERIES = (
+    ("foresight", "perfect foresight", _BEST),
+    ("price_rule", "price rule", _OTHER),
+    ("stage", "controllers", _STAGE),
+)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rllib_grid import Case, JointGridEnv, make_dispatch
+from tuning.casework.show import draw_states
+from tuning.commands.answers import EvaluateArgs
 from tuning.judging.ac_check import ac_check
+from tuning.judging.answers import evaluate_states
 from tuning.judging.evaluation import Judge, test_states
 from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import Recipe
+from tuning.records.measures import PER
+from tuning.records.run_folder import RunFolder
 from tuning.subjects.states_report import draw, print_report
-from tuning.subjects.subject import Figure, Metric, Subject, Team, Trained, Validate, rate
+from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
 SHOWN_ROUNDS = 8  # of an iterated actor
 PAPER_LATER_EPISODES = 10_000  # of every stage after the first
@@ -46,8 +51,7 @@ class States(Subject):
         case: The case.
     """
 
-    judged = Figure("per_mean", "mean PER, %", 100)
-    selected = Figure("validation_per", "validation PER, %", 100)
+    measure = PER
     metrics = (
         Metric(
             "grid_validation_per_ratio",
@@ -80,6 +84,8 @@ class States(Subject):
 
     def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
         """The case by its name, with its changes."""
+        import rllib_grid.envs.grid_env  # noqa: F401  # which registers "grid", with Ray
+
         case: dict[str, Any] = {"case": recipe.case, **recipe.case_changes()}
         return "grid", {**case, "penalty_kw_per_pu": 0.0} if priced else case
 
@@ -158,6 +164,14 @@ class States(Subject):
     def draw_report(self, content: Mapping[str, Any], folder: Path) -> list[Path]:
         """Draw the histogram of PER and the learning curve."""
         return draw(content, folder)
+
+    def evaluate(self, run: RunFolder, args: EvaluateArgs) -> None:
+        """Run the controllers over the states of a file."""
+        evaluate_states(self.case, run, args)
+
+    def draw(self, run: Path | None, states: int, folder: Callable[[], Path]) -> list[Path]:
+        """Draw the tree, and voltages, durations and controls over the test states."""
+        return draw_states(self.case, run, states, folder)
 
 
 def _rounds(judge: Judge, team: Team) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tuning.drawing.pictures import GREY, in_per_cent, save_picture
-from tuning.judging.paper import FOOTNOTE, MADDPG_1, TS_MADDPG, PaperResult
+from tuning.judging.paper_results import FOOTNOTE, MADDPG_1, TS_MADDPG, PaperResult
 from tuning.judging.samples import CDF_AT_PER_CENT
 
 if TYPE_CHECKING:

@@ -6,39 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from tuning.commands.answers import EvaluateArgs
 from tuning.options.recipe import Recipe
+from tuning.records.measures import Measure
+from tuning.records.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from policies.controllers.agent import AgentController
+    from policies.staged.schedule import StageCounts
     from rllib_grid import Case, DayCase
 
 Team = Mapping[str, "AgentController"]  # by agent
 Validate = Callable[[Team], dict[str, float]]  # columns of progress.csv by name
-
-
-class StageWork(Protocol):
-    """What a stage has taken; `policies` counts it."""
-
-    @property
-    def stage(self) -> int: ...
-    @property
-    def episodes(self) -> int: ...
-    @property
-    def updates(self) -> int: ...
-    @property
-    def probes(self) -> int: ...
-    @property
-    def validation_probes(self) -> int: ...
-    @property
-    def env_steps(self) -> int: ...
-    @property
-    def wall_s(self) -> float: ...
-    @property
-    def sample_s(self) -> float: ...
-    @property
-    def update_s(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -55,12 +36,12 @@ class Trained:
 
     recipe: Recipe
     team: Team
-    stages: Sequence[StageWork]
+    stages: Sequence[StageCounts]
     progress: Sequence[Mapping[str, str]]
     validation_episodes: int
 
 
-def rate(stages: Sequence[StageWork], count: str, seconds: str) -> float:
+def rate(stages: Sequence[StageCounts], count: str, seconds: str) -> float:
     """Return how much was done per second, over all stages; 0 where no time has passed.
 
     Args:
@@ -70,23 +51,6 @@ def rate(stages: Sequence[StageWork], count: str, seconds: str) -> float:
     """
     passed = sum(getattr(work, seconds) for work in stages)
     return sum(getattr(work, count) for work in stages) / passed if passed > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number that trainings are compared by.
-
-    Attributes:
-        key: Of a stage's entry in ``report.json``, or of a row of ``progress.csv``.
-        title: With its unit, for tables and axes.
-        factor: From the number to the unit.
-        mode: Whether less of it is better, or more.
-    """
-
-    key: str
-    title: str
-    factor: float = 1.0
-    mode: Literal["min", "max"] = "min"
 
 
 @dataclass(frozen=True)
@@ -108,14 +72,12 @@ class Subject(ABC):
     """A case, and what the commands ask of it.
 
     Attributes:
-        judged: Of a stage in ``report.json``: what comparisons are by.
-        selected: Of ``progress.csv``: what a search for settings may see.
+        measure: By what its trainings are compared.
         metrics: What is published of its validation.
         case: The case.
     """
 
-    judged: ClassVar[Figure]
-    selected: ClassVar[Figure]
+    measure: ClassVar[Measure]
     metrics: ClassVar[tuple[Metric, ...]]
     case: Case | DayCase
 
@@ -180,4 +142,25 @@ class Subject(ABC):
         Args:
             content: Of ``report.json``.
             folder: Where to.
+        """
+
+    # --- other commands ---------------------------------------------------------------------
+
+    @abstractmethod
+    def evaluate(self, run: RunFolder, args: EvaluateArgs) -> None:
+        """Run the controllers of a run on this case, write what they do, and print figures.
+
+        Args:
+            run: Folder of the run.
+            args: As returned by `tuning.commands.answers.check_evaluate`.
+        """
+
+    @abstractmethod
+    def draw(self, run: Path | None, states: int, folder: Callable[[], Path]) -> list[Path]:
+        """Draw the case, and what rules do on it; return the files.
+
+        Args:
+            run: Whose controllers are shown too; none if None.
+            states: Number of test states shown, where there are states.
+            folder: Makes the folder that they are written to.
         """

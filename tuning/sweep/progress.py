@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.options.search_space import Space
+from tuning.records.measures import Measure
 
 LINE_SECONDS = 30.0
 REFRESH_SECONDS = 1.0
@@ -32,20 +33,28 @@ _STYLES = {
 
 
 class SweepProgress:
-    """Shows every trial: state, stage, episodes, validation PER and what it tries.
+    """Shows every trial: state, stage, episodes, what is validated and what it tries.
 
     Args:
         space: What is searched.
+        measure: What trials are compared by.
         wanted: Number of trials.
         quiet: Show nothing.
         console: Where to; standard output if None.
     """
 
     def __init__(
-        self, space: Space, wanted: int, *, quiet: bool = False, console: Console | None = None
+        self,
+        space: Space,
+        measure: Measure,
+        wanted: int,
+        *,
+        quiet: bool = False,
+        console: Console | None = None,
     ) -> None:
         self._console = console or Console(highlight=False, quiet=quiet)
         self._keys = [dimension.key for dimension in space.searched]
+        self._measure = measure
         self._wanted = wanted
         self._trials: Sequence[Any] = ()
         self._rows: Mapping[str, Sequence[Mapping[str, Any]]] = {}
@@ -105,7 +114,9 @@ class SweepProgress:
             text = f"begun, {tried}"
         elif state in ("finished", "stopped", "failed") and not known:
             row = self._last(trial)
-            after = f", {_per(row)} after {row['episodes_total']:,} episodes" if row else ""
+            after = (
+                f", {self._validated(row)} after {row['episodes_total']:,} episodes" if row else ""
+            )
             text = state + after
         if text is not None and not self._console.is_terminal:
             self._console.print(f"trial {number}: {text}", soft_wrap=True)
@@ -122,13 +133,14 @@ class SweepProgress:
                 counted.append(f"{count} {state}")
         rows = [row for trial in self._trials if (row := self._last(trial)) is not None]
         if rows:
-            counted.append(f"best validation PER {_per(min(rows, key=_order))}")
+            best = min(rows, key=self._order)
+            counted.append(f"best {self._named} {self._validated(best)}")
         return ", ".join(counted)
 
     def _table(self) -> Group:
         """The running trials and the best others, as many as there is room for."""
         table = Table(box=box.SIMPLE, pad_edge=False)
-        for name in ("trial", "state", "stage", "episodes", "validation PER", "s", *self._keys):
+        for name in ("trial", "state", "stage", "episodes", self._named, "s", *self._keys):
             table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
         ranked = sorted(enumerate(self._trials, start=1), key=lambda pair: self._rank(pair[1]))
         for number, trial in ranked[: max(1, self._console.height - _SPARE_LINES)]:
@@ -136,7 +148,7 @@ class SweepProgress:
             cells = ["", "", "", ""]
             if row is not None:
                 episodes = f"{row['episodes_total']:,}"
-                cells = [str(row["stage"]), episodes, _per(row), f"{row['wall_s']:.0f}"]
+                cells = [str(row["stage"]), episodes, self._validated(row), f"{row['wall_s']:.0f}"]
             tried = [value_text(trial.config[key]) for key in self._keys]
             name = self._states[trial.trial_id]
             table.add_row(str(number), Text(name, style=_STYLES[name]), *cells, *tried)
@@ -144,19 +156,19 @@ class SweepProgress:
 
     def _rank(self, trial: Any) -> tuple[bool, float]:
         row = self._last(trial)
-        return self._states[trial.trial_id] != "running", _order(row) if row else math.inf
+        return self._states[trial.trial_id] != "running", self._order(row) if row else math.inf
+
+    @property
+    def _named(self) -> str:
+        return f"validation {self._measure.what}"
+
+    def _validated(self, row: Mapping[str, Any]) -> str:
+        return self._measure.text(float(row[self._measure.validated]))
+
+    def _order(self, row: Mapping[str, Any]) -> float:
+        return self._measure.order(float(row[self._measure.validated]))
 
 
 def value_text(value: Any) -> str:
     """Return a searched value as tables show it."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _per(row: Mapping[str, Any]) -> str:
-    return f"{row['validation_per']:.2%}"
-
-
-def _order(row: Mapping[str, Any]) -> float:
-    """PER, and what is no number behind all others."""
-    per = float(row["validation_per"])
-    return per if math.isfinite(per) else math.inf

@@ -14,7 +14,7 @@ from ray.tune.result import TRAINING_ITERATION
 from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining, TrialScheduler
 
 from tuning.commands.sweep import SweepArgs
-from tuning.sweep.trial import METRIC, SHARE, TRAINED
+from tuning.sweep.trial import SHARE, TRAINED
 
 # Rungs at 30 % and 60 % of the training; the better half of each goes on.
 _HALVING = {
@@ -48,13 +48,13 @@ class Halving(AsyncHyperBandScheduler):  # type: ignore[misc]
             self._by_case[case] = AsyncHyperBandScheduler(**_HALVING)._brackets[0]
         self._trial_info[trial.trial_id] = bracket = self._by_case[case]
         for row in self._rows(trial.trial_id):
-            bracket.on_result(trial, row[SHARE], self._metric_op * row[METRIC])
+            bracket.on_result(trial, row[SHARE], self._metric_op * row[self._metric])
 
 
 class Population(PopulationBasedTraining):  # type: ignore[misc]
     """PBT in step: all trials wait for each other, so that like is compared with like.
 
-    PER falls all the time, and a trial that is ahead would always look better.
+    Trainings get better all the time, and a trial that is ahead would always look better.
     """
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:

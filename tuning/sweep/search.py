@@ -11,17 +11,18 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from rllib_grid.extras import extra_module
 from tuning.campaigns.trainings import INCOMPLETE
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray, quiet_rllib
 from tuning.commands.sweep import SWEEP_FILE, SweepArgs, training
 from tuning.errors import CommandError
-from tuning.options.presets import make_config
-from tuning.records.cells import clear_debris, locked
-from tuning.records.run_folder import create_run, git_commit, versions, write_json
+from tuning.records.files import clear_debris, write_json
+from tuning.records.locks import locked
+from tuning.records.provenance import git_commit, versions
+from tuning.records.run_folder import create_run
 from tuning.sweep.progress import SweepProgress
-from tuning.sweep.report import TRIALS_JSON, is_complete, print_sweep, remake, results
+from tuning.sweep.report import report_sweep
+from tuning.sweep.results import is_complete, write_results
 from tuning.sweep.watch import (
     TUNE,
     Watch,
@@ -30,6 +31,7 @@ from tuning.sweep.watch import (
     remove_old_checkpoints,
     restore_state,
 )
+from tuning.training.configuration import make_config
 
 KEPT_CHECKPOINTS = 3  # of a trial: more than Tune can write between two states of its own
 STATE_SECONDS = "5"
@@ -41,7 +43,7 @@ def run_sweep(args: SweepArgs) -> int:
     """Run what is left of the trials; then write results, tables and pictures.
 
     Args:
-        args: As returned by `sweep_args.check`.
+        args: As returned by `tuning.commands.sweep.check`.
 
     Returns:
         0, or 1 if a trial failed; all others have come to their ends.
@@ -61,15 +63,12 @@ def run_sweep(args: SweepArgs) -> int:
                 raise KeyboardInterrupt(
                     f"go on with: python -m tuning sweep --resume {folder}"
                 ) from None
-        files = remake(folder)
-        print_sweep(folder)
+        files = report_sweep(folder)
         print(f"{folder}: {', '.join(path.name for path in files)}")
     return 0 if is_complete(folder) else INCOMPLETE
 
 
 def _check_settings(args: SweepArgs) -> None:
-    if args.searcher == "optuna":
-        extra_module("optuna", "sweep")  # before anything is made
     quiet_rllib()
     for config in args.space.probes():
         try:
@@ -103,11 +102,11 @@ def _run_trials(args: SweepArgs, folder: Path) -> None:
         local_ray(args.workers, dashboard=args.dashboard),
     ):
         _quiet_tune()
-        with SweepProgress(space, args.wanted, quiet=args.quiet) as shown:
+        with SweepProgress(space, args.measure, args.wanted, quiet=args.quiet) as shown:
             watch = WatchCallback.watch = Watch(folder, keys, shown, resumed=resumed)
             _tuner(args, folder, resumed=resumed).fit()
         if watch.trials:
-            write_json(folder / TRIALS_JSON, results(args, watch))
+            write_results(args, watch)
         if len(watch.ended) < args.wanted:  # Tune ends quietly after Ctrl-C
             raise KeyboardInterrupt
         remove_old_checkpoints(watch.trials)
@@ -119,7 +118,7 @@ def _tuner(args: SweepArgs, folder: Path, *, resumed: bool) -> Any:
     from ray import tune
 
     from tuning.sweep.schedulers import make_scheduler
-    from tuning.sweep.trial import METRIC, iterations, make_trainable
+    from tuning.sweep.trial import iterations, make_trainable
 
     # On a cluster of many nodes a trial's share of all memory may fit on none of them.
     memory = 0 if args.address else int(ray.cluster_resources()["memory"] // args.workers)
@@ -133,8 +132,8 @@ def _tuner(args: SweepArgs, folder: Path, *, resumed: bool) -> Any:
         trainable,
         param_space=args.space.domains(grid=grid),
         tune_config=tune.TuneConfig(
-            metric=METRIC,
-            mode="min",
+            metric=args.measure.validated,
+            mode="max" if args.measure.more_is_better else "min",
             num_samples=1 if grid else args.wanted,
             search_alg=_searcher(args),
             scheduler=make_scheduler(args, iterations(config), known_rows),

@@ -11,14 +11,12 @@ from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from policies.staged.config import StagedConfig
 from tuning.cluster.local_ray import quiet_rllib
 from tuning.commands.sweep import SweepArgs, training
-from tuning.options.train_args import as_recipe
 from tuning.records.checkpoints import CheckpointRule, parse_interval
 from tuning.subjects.kinds import subject_of
+from tuning.training.configuration import make_config
 from tuning.training.loop import iterate, validate_with
 from tuning.training.metrics import TrainingMetrics
-from tuning.training.presets import make_config
 
-METRIC = "validation_per"
 SHARE = "share"  # of the training's updates that is done, in per cent
 TRAINED = 100.0
 
@@ -47,7 +45,7 @@ class SweepTrial(Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any]) -> None:
         """Build the algorithm that the configuration asks for."""
         quiet_rllib()
-        recipe = as_recipe(training(self.sweep, config))
+        recipe = training(self.sweep, config)
         subject = subject_of(recipe.make_case())
         self.algo = make_config(recipe, subject).build_algo()
         self.validate = validate_with(subject, self.algo)

@@ -17,7 +17,8 @@ from ray.tune import Callback
 from ray.tune.result import DONE
 
 from tuning.errors import CommandError
-from tuning.records.run_folder import replacing
+from tuning.records.files import replacing
+from tuning.records.measures import GAP_CLOSED, PER
 from tuning.sweep.progress import SweepProgress
 from tuning.sweep.trial import SHARE, TRAINED
 
@@ -26,12 +27,13 @@ STATE = "state.zip"
 _TUNER = "tuner.pkl"
 _SNAPSHOT = "experiment_state-"
 _LOGS = ("result.json", "progress.csv")
-COLUMNS = (
+COLUMNS = (  # those of a result that are kept, where it has them
     "iteration",
     "stage",
     "episodes_total",
     "updates_total",
-    "validation_per",
+    PER.validated,
+    GAP_CLOSED.validated,
     "validation_violation_rate",
     "wall_s",
     SHARE,
@@ -97,7 +99,7 @@ class Watch:
 
     def add(self, trial: Any, result: Row) -> None:
         """Keep a result; what a trial does again after a restart replaces what it had done."""
-        row = {name: result[name] for name in COLUMNS}
+        row = {name: result[name] for name in COLUMNS if name in result}
         row |= {key: result["config"][key] for key in self._keys}
         rows = self.rows.setdefault(trial.trial_id, [])
         while rows and rows[-1]["iteration"] >= row["iteration"]:

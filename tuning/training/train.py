@@ -14,13 +14,13 @@ from tuning.cluster.local_ray import local_ray, quiet_rllib
 from tuning.commands.train import Training
 from tuning.errors import CommandError
 from tuning.options.recipe import Recipe
-from tuning.records.cells import clear_debris
 from tuning.records.checkpoints import describe_checkpoints, find_checkpoint
-from tuning.records.run_folder import RunFolder, create_run, load_run, plain, writing
+from tuning.records.files import clear_debris, plain, writing
+from tuning.records.run_folder import RunFolder, create_run, load_run
 from tuning.subjects.kinds import subject_of
 from tuning.subjects.subject import Subject, Trained
+from tuning.training.configuration import make_config
 from tuning.training.loop import go_on, run_loop
-from tuning.training.presets import make_config
 
 
 def run_training(training: Training) -> None:
@@ -97,7 +97,9 @@ def _build_on(algo: StagedAlgorithm, below: RunFolder) -> None:
     Raises:
         CommandError: They do not fit.
     """
-    earlier = type(algo).from_checkpoint(str(below.checkpoint.resolve()))
+    checkpoint = find_checkpoint(below)
+    assert checkpoint is not None  # the recipe was checked
+    earlier = type(algo).from_checkpoint(str(checkpoint.resolve()))
     try:
         algo.build_on(earlier)
     except ValueError as error:

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from tuning.bench import scaling
+from tuning.bench import measuring, scaling
 
 
 @pytest.mark.parametrize("command", ["bench", "train"])
@@ -38,8 +38,8 @@ def test_train_on_a_synthetic_case(door, ray_session, tmp_path):
 @pytest.fixture
 def small(monkeypatch):
     """The bench at sizes that take no time."""
-    monkeypatch.setattr("tuning.bench.speeds.ROUNDS", 1)
-    for name, value in (("PROCESSES", (0, 1)), ("LANES", 1000), ("ROUNDS", 1)):
+    monkeypatch.setattr(measuring, "ROUNDS", 1)
+    for name, value in (("PROCESSES", (0, 1)), ("LANES", 1000)):
         monkeypatch.setattr(scaling, name, value)
     agents, buses = {2: "synthetic-4-2", 4: "synthetic-4-4"}, {4: "synthetic-4-4"}
     monkeypatch.setattr(scaling, "_GROWTH", {"agents": agents, "buses": buses})

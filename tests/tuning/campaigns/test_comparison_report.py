@@ -11,9 +11,10 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from tuning.campaigns import comparison_report as report
-from tuning.drawing import sheets
+from tuning.campaigns.results.comparison import compare_runs
 from tuning.errors import CommandError
-from tuning.records.run_folder import RunFolder, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import RunFolder
 
 FIGURES = {"histograms.png", "learning-curves.png", "stages.png", "rounds.png"}
 
@@ -36,11 +37,11 @@ def one_case(made_comparison):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave the figures out, which take most of the time."""
-    monkeypatch.setattr(report, "draw_comparison", lambda content, out: [])
+    monkeypatch.setattr(report, "draw_comparison", lambda comparison, out: [])
 
 
 def test_everything_is_written(made_comparison):
-    files = report.remake(made_comparison)
+    files = report.report_comparison(made_comparison)
     pictures = {f"{case}-{name}" for case in ("ieee13", "ieee13-twelve") for name in FIGURES}
     tables = {"comparison.json", "comparison.csv", "comparison.md", "runs.csv"}
     assert {file.name for file in files} == tables | pictures | {"agents.png"}
@@ -53,26 +54,26 @@ def test_everything_is_written(made_comparison):
 
 
 def test_remaking_gives_the_same_files(one_case):
-    first = {file.name: file.read_bytes() for file in report.remake(one_case)}
+    first = {file.name: file.read_bytes() for file in report.report_comparison(one_case)}
     for name in first:
         (one_case / name).unlink()
-    again = {file.name: file.read_bytes() for file in report.remake(one_case)}
+    again = {file.name: file.read_bytes() for file in report.report_comparison(one_case)}
     assert first == again
 
 
 def test_a_changed_run_changes_the_comparison(made_comparison, undrawn):
-    report.remake(made_comparison)
+    report.report_comparison(made_comparison)
     before = (made_comparison / "comparison.json").read_bytes()
     run = RunFolder(made_comparison / "ieee13" / "ts-maddpg" / "seed1")
     content = run.report()
     content["stages"][-1]["per_mean"] = 0.5
     run.write_report(content)
-    report.remake(made_comparison)
+    report.report_comparison(made_comparison)
     assert (made_comparison / "comparison.json").read_bytes() != before
 
 
 def test_markdown_has_the_papers_rows_below_ours(made_comparison, undrawn):
-    report.remake(made_comparison)
+    report.report_comparison(made_comparison)
     content = read_json(made_comparison / "comparison.json")
     lines = (made_comparison / "comparison.md").read_text().splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("| TS-MADDPG |"))
@@ -91,7 +92,7 @@ def test_markdown_has_the_papers_rows_below_ours(made_comparison, undrawn):
 
 
 def test_csv_is_one_row_per_algorithm_and_one_per_run(made_comparison, undrawn):
-    report.remake(made_comparison)
+    report.report_comparison(made_comparison)
 
     def rows(name):
         return list(csv.DictReader(io.StringIO((made_comparison / name).read_text())))
@@ -113,20 +114,20 @@ def test_csv_is_one_row_per_algorithm_and_one_per_run(made_comparison, undrawn):
 
 def test_unfinished_runs_are_left_out(made_comparison, undrawn):
     (made_comparison / "ieee13" / "ts-maddpg" / "seed1" / "report.json").unlink()
-    report.remake(made_comparison)
+    report.report_comparison(made_comparison)
     row = read_json(made_comparison / "comparison.json")["cases"]["ieee13"]["algorithms"]
     assert row["ts-maddpg"]["seeds"] == [0]
     assert row["ts-maddpg"]["figures"]["per_mean"]["low"] is None
     for file in made_comparison.glob("*/*/*/report.json"):
         file.unlink()
     with pytest.raises(CommandError, match="holds no finished run"):
-        report.remake(made_comparison)
+        report.report_comparison(made_comparison)
 
 
 def test_limits_are_lines_and_rows_where_they_are_known(one_case, cache):
-    without = {file.name: file.read_bytes() for file in report.remake(one_case)}
+    without = {file.name: file.read_bytes() for file in report.report_comparison(one_case)}
     cache["ieee13"] = {0: 0.002, 1: 0.255, 2: 0.008, 3: 0.004}
-    files = {file.name: file.read_bytes() for file in report.remake(one_case)}
+    files = {file.name: file.read_bytes() for file in report.report_comparison(one_case)}
     for name in ("ieee13-learning-curves.png", "ieee13-stages.png"):
         assert files[name] != without[name]
     text = (one_case / "comparison.md").read_text()
@@ -134,7 +135,7 @@ def test_limits_are_lines_and_rows_where_they_are_known(one_case, cache):
     assert "| information limit, 2 stages |  | 0.80 |" in text
     assert "| information limit, full state |  | 0.20 |" in text
     cache.clear()  # as on another machine: the folder has kept them
-    assert {file.name: file.read_bytes() for file in report.remake(one_case)} == files
+    assert {file.name: file.read_bytes() for file in report.report_comparison(one_case)} == files
 
 
 def test_negative_and_unknown_values_are_drawn_too(one_case):
@@ -145,25 +146,14 @@ def test_negative_and_unknown_values_are_drawn_too(one_case):
         content["stages"][-1] |= {"per_mean": None, "regret_kw_mean": None}
         content["stages"][0]["per_mean"] = -0.01
         run.write_report(content)
-    for file in report.remake(one_case):
+    for file in report.report_comparison(one_case):
         assert file.stat().st_size > 0
 
 
-def test_numbers_as_text():
-    summary = {"iqm": 0.0004, "low": 0.0003, "high": 0.002, "values": []}
-    assert sheets.per_cent(summary) == "0.040 [0.030, 0.20]"
-    assert sheets.per_cent(summary, brief=True) == "0.040"
-    assert sheets.interval({"iqm": 12.0, "low": None, "high": None}) == "12.00"
-    assert sheets.interval({"iqm": None, "low": None, "high": None}) == ""
-    assert sheets.count({"iqm": 12345.0, "values": [1, 2]}) == "12,345"
-    assert sheets.count({"iqm": None, "values": [1, None, 3]}) == "2 of 3 seeds"
-    assert sheets.count({"iqm": None, "values": [None, None]}) == "never"
-
-
 def test_tables_are_printed_in_full(made_comparison, undrawn):
-    report.remake(made_comparison)
+    comparison = compare_runs(report.load_runs(made_comparison), {})
     text = io.StringIO()
-    report.print_comparison(made_comparison, Console(file=text, highlight=False))
+    report.print_comparison(comparison, Console(file=text, highlight=False))
     printed = text.getvalue()
     for name in ("MADDPG-1", "paper: TS-MADDPG", "iterated, round 2", "all 2 cases together"):
         assert name in printed

@@ -10,8 +10,7 @@ import pytest
 
 from rllib_grid import make_case
 from rllib_grid.physics import ac
-from tuning.options.train_args import TrainArgs
-from tuning.options.train_args import check as check_train
+from tuning.options.recipe import Recipe
 
 TOWN = """from_bus,to_bus,r_ohm,x_ohm,p_kw,q_kvar,s_limit_kva
 substation,A,0.5,0.4,400,100,4000
@@ -115,8 +114,8 @@ def test_a_named_case_is_changed(tmp_path, door):
 def test_the_file_is_a_case_for_train(made, tmp_path):
     case, _ = made("--agents", 2)
     path = next(tmp_path.glob("made-*.json"))
-    args = check_train(TrainArgs(case=str(path)))
-    assert make_case(args.case).to_dict() == case.to_dict()
+    recipe = Recipe(case=str(path)).checked()
+    assert recipe.make_case().to_dict() == case.to_dict()
 
 
 def test_notes_are_said(town, door):

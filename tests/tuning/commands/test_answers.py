@@ -11,7 +11,8 @@ from stand_in import StandIn
 from policies.controllers.files import load_controllers
 from rllib_grid import OptimalDispatch, load_states, make_case, save_states
 from tuning.judging.execution import run_controllers
-from tuning.records.run_folder import create_run, write_json
+from tuning.records.files import write_json
+from tuning.records.run_folder import create_run
 
 
 class Constant(StandIn):
@@ -32,14 +33,14 @@ class Constant(StandIn):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A run folder of ieee13 whose controllers are `Constant`."""
-    from policies.controllers import files
+    from tuning.judging import answers
 
     case = make_case("ieee13")
     run = create_run(tmp_path / "trained", "x")
     run.write_config(case, seed=0)
     run.controllers.mkdir()
     loaded = {agent: Constant(case, agent) for agent in case.agents}
-    monkeypatch.setattr(files, "load_controllers", lambda folder: loaded)
+    monkeypatch.setattr(answers, "load_controllers", lambda folder: loaded)
     return run.path
 
 

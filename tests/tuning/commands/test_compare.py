@@ -10,7 +10,7 @@ from rllib_grid import make_case
 from tuning.commands import compare as compare_args
 from tuning.commands.compare import CompareArgs, budgeted_episodes, cells, check, training
 from tuning.errors import CommandError
-from tuning.records.cells import Cell, find_cells
+from tuning.records.cells import Cell
 from tuning.records.run_folder import create_run
 
 
@@ -29,12 +29,21 @@ from tuning.records.run_folder import create_run
     ],
 )
 def test_budget_is_split_evenly_over_the_stages(budget, algorithm, episodes):
-    assert budgeted_episodes(budget, algorithm) == episodes
+    assert budgeted_episodes(budget, "ieee13", algorithm) == episodes
 
 
 @pytest.mark.parametrize("name", compare_args.DEFAULT_ALGORITHMS)
 def test_every_row_costs_the_same(name):
-    assert sum(budgeted_episodes("fast", name)) == compare_args.FAST_EPISODES
+    assert sum(budgeted_episodes("fast", "ieee13", name)) == compare_args.FAST_EPISODES
+    assert sum(budgeted_episodes("fast", "ieee13-day", name)) == compare_args.FAST_DAYS
+
+
+def test_days_are_compared_as_states_are():
+    args = check(CompareArgs(case=("ieee13-day", "ieee13"), seeds=(0,), budget="1000"))
+    recipes = {(cell.case, cell.algorithm): training(args, cell) for cell in cells(args)}
+    assert len(recipes) == 2 * len(compare_args.DEFAULT_ALGORITHMS)
+    assert recipes["ieee13-day", "ts-maddpg"].episodes == (500, 500)
+    assert recipes["ieee13-day", "ts-maddpg"].on_days and not recipes["ieee13", "iterated"].on_days
 
 
 def test_paper_budget_is_the_papers_preset():
@@ -71,6 +80,10 @@ def test_the_same_command_finds_its_folder_again():
         (["--budget", "slow"], "--budget: slow is neither fast, nor paper, nor a whole number"),
         (["--budget", 2], "--budget: 2 is out of bounds, must be >= 3: ms-maddpg-3 has 3"),
         (["--budget", 0, "--algorithms", "maddpg-1"], "--budget: 0 is out of bounds, must be >= 1"),
+        (
+            ["--case", "ieee13-day", "--budget", "paper"],
+            "--budget: the paper has no days such as ieee13-day; use fast or a number of days",
+        ),
         (["--jobs", 0], "--jobs: 0 is out of bounds, must be >= 1"),
         (["--sede", 1], "unknown option --sede; did you mean --seeds?"),
     ],
@@ -114,13 +127,3 @@ def test_a_cell_without_arguments_is_refused(tmp_path):
     run.write_config(make_case("ieee13"))
     with pytest.raises(CommandError, match="names no training arguments"):
         check(CompareArgs(out=tmp_path))
-
-
-def test_only_cells_are_found(tmp_path):
-    for name in ("a/b/seed1", "a/b/seed12", "a/b/seedling", "a/seed1"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "a" / "b" / "seed3").touch()
-    assert [(c.case, c.algorithm, c.seed) for c in find_cells(tmp_path)] == [
-        ("a", "b", 1),
-        ("a", "b", 12),
-    ]

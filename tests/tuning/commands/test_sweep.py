@@ -9,8 +9,8 @@ from ray.tune.search.sample import Categorical, Float, Integer, LogUniform, Unif
 
 from tuning.commands.sweep import SweepArgs, check, load_sweep, training
 from tuning.errors import CommandError
-from tuning.options.presets import make_config
 from tuning.options.search_space import (
+    DEFAULT_DAY_SPACE,
     DEFAULT_GRID,
     DEFAULT_SPACE,
     RATES_AND_NOISE,
@@ -18,6 +18,8 @@ from tuning.options.search_space import (
     Range,
     read_space,
 )
+from tuning.records.measures import GAP_CLOSED, PER
+from tuning.training.configuration import make_config
 
 
 def test_words_become_dimensions():
@@ -56,11 +58,13 @@ def test_structure_reaches_the_training():
     args = SweepArgs(search=("stages=1/3", "case=ieee13/ieee13-volt", "critic=separate/shared"))
     args = check(SweepArgs(search=args.search, budget=301, settings=("tau=0.5",), seed=4))
     plan = training(args, {"stages": "3", "case": "ieee13-volt", "critic": "separate"})
-    assert (plan.stages, plan.case, plan.critic, plan.seed) == (3, "ieee13-volt", "separate", 4)
-    assert (plan.episodes, plan.settings) == ((101, 100, 100), ("tau=0.5",))
+    assert (plan.stages, plan.case, plan.seed) == (3, "ieee13-volt", 4)
+    assert plan.episodes == (101, 100, 100)
+    assert plan.settings == {"tau": 0.5, "critic": "separate"}
     args = check(SweepArgs(search=("algorithm=iterated/maddpg-2", "tau=1e-3..1e-2"), budget=300))
     plan = training(args, {"algorithm": "maddpg-2", "tau": 0.002})
-    assert (plan.stages, plan.critic, plan.episodes) == (1, "separate", (300,))
+    assert (plan.stages, plan.episodes, plan.settings) == (1, (300,), {"tau": 0.002})
+    assert make_config(plan).critic == "separate"
 
 
 def test_probes_hold_every_value_in_every_structure():
@@ -80,6 +84,25 @@ def test_a_space_that_is_not_named_is_a_default(searcher):
     assert args.wanted == (12 if searcher == "grid" else 16)
     for config in args.space.probes():
         make_config(training(args, config)).validate()
+
+
+@pytest.mark.parametrize("searcher", ["random", "grid"])
+def test_days_have_a_default_space_and_a_measure_of_their_own(searcher):
+    args = check(SweepArgs(case="ieee13-day", searcher=searcher))
+    assert args.search == (DEFAULT_GRID if searcher == "grid" else DEFAULT_DAY_SPACE)
+    assert args.measure is GAP_CLOSED and check(SweepArgs()).measure is PER
+    assert check(SweepArgs(search=("case=ieee13-day/ieee13-day-heat",))).measure is GAP_CLOSED
+    base = make_config(training(args, next(args.space.probes())))
+    assert (base.env, base.gamma < 1) == ("grid-day", True)
+
+
+def test_what_an_algorithm_has_not_is_refused_by_name(refused, tmp_path):
+    words = ["--search", "memory_width=8/16", "algorithm=ma-rdpg/ts-maddpg"]
+    line = refused("sweep", *words, "--out", tmp_path / "sweep")
+    assert "memory_width is a setting of ma-rdpg alone" in line
+    line = refused("sweep", "--search", "carry_critic=true/false", "--algorithm", "ma-rdpg")
+    assert "carry_critic is a setting of maddpg alone" in line
+    check(SweepArgs(search=("memory_width=8/16",), algorithm="ma-rdpg"))
 
 
 def test_a_default_space_leaves_out_what_is_fixed():
@@ -149,6 +172,10 @@ def test_a_bad_space_is_one_line(word, line, refused, tmp_path):
         (["--scheduler", "pbt", "--searcher", "optuna"], "--searcher optuna needs asha or none"),
         (["--scheduler", "pbt", "--trials", 1], "pbt needs >= 2"),
         (["--resume", "nowhere"], "nowhere is not the folder of a sweep"),
+        (
+            ["--search", "case=ieee13/ieee13-day"],
+            "--search: ieee13-day has days and ieee13 has states, which no figure compares",
+        ),
     ],
 )
 def test_bad_options_are_one_line(words, line, refused, tmp_path, monkeypatch):

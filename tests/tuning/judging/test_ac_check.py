@@ -14,8 +14,8 @@ from tuning.judging import evaluation
 from tuning.judging.ac_check import ac_check, model_errors
 from tuning.judging.evaluation import Judge
 from tuning.judging.execution import run_controllers
-from tuning.training import report
-from tuning.training.presets import make_config
+from tuning.subjects import states_report as report
+from tuning.training.configuration import make_config
 
 CASE = make_case("ieee13-volt")
 STATES = evaluation.test_states(CASE, 60)

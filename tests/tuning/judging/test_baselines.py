@@ -15,7 +15,8 @@ from tuning.judging.actions import Actions
 from tuning.judging.baselines import draw, judge_case, sheet
 from tuning.judging.evaluation import Judge
 from tuning.judging.evaluation import test_states as draw_states
-from tuning.records.run_folder import create_run, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import create_run
 
 
 class Constant(StandIn):

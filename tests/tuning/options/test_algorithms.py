@@ -15,7 +15,7 @@ from tuning.judging.evaluation import Judge
 from tuning.judging.execution import run_controllers
 from tuning.options.arguments import options
 from tuning.options.recipe import Recipe
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 
 def test_every_name_is_listed_and_builds() -> None:

@@ -8,15 +8,12 @@ import json
 import pytest
 
 from rllib_grid import make_case
-from tuning.commands.compare import CompareArgs, training
-from tuning.commands.compare import check as check_compare
 from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError
 from tuning.options.case_settings import read_case_settings, write_case_settings
 from tuning.options.recipe import Recipe
-from tuning.records.cells import Cell, check_held
 from tuning.records.run_folder import create_run
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 
 def test_numbers_and_words():
@@ -85,19 +82,3 @@ def test_runs_from_before_go_on(tmp_path):
         check(TrainArgs(resume=run.path, case_settings=("drift_kw=3",)))
     with pytest.raises(CommandError, match=r"--meter-error 0\.001 conflicts with 0\.0"):
         check(TrainArgs(resume=run.path, case_settings=("meter_error_pu=1e-3",)))
-
-
-def test_compare_trains_with_them_and_tells_cells_apart(tmp_path):
-    args = check_compare(
-        CompareArgs(out=tmp_path, case_settings=("drift_kw=3",), algorithms=("ts-maddpg",))
-    )
-    cell = Cell(tmp_path, "ieee13", "ts-maddpg", 0)
-    wanted = training(args, cell)
-    assert wanted.case_settings == ("drift_kw=3",)
-    before = training(dataclasses.replace(args, case_settings=None), cell).to_json()
-    del before["case_settings"]
-    create_run(cell.path, "x").write_config(make_case("ieee13"), arguments=before)
-    with pytest.raises(CommandError, match="made with case_settings None, not drift_kw=3"):
-        check_held(cell, wanted.to_json(), "--budget fast asks")
-    with pytest.raises(CommandError, match="--case-settings: wind is unknown"):
-        check_compare(CompareArgs(out=tmp_path / "new", case_settings=("wind=1",)))

@@ -15,7 +15,7 @@ from tuning.commands.train import TrainArgs, check
 from tuning.errors import CommandError
 from tuning.options.recipe import Recipe
 from tuning.options.settings import free_settings, read_settings, write_settings
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 
 def example(config, name: str, setting: Setting) -> str:
@@ -118,6 +118,21 @@ def test_a_file_of_options_fills_in_what_is_left_open(file):
     changed = check(given(config=file(stored), seed=3, settings=("sigma=0.1",)))
     expected = dataclasses.replace(wanted, seed=3, settings=("tau=0.5", "sigma=0.1"))
     assert changed.recipe == check(expected).recipe
+
+
+def test_what_settings_take_a_file_takes_too(file):
+    recipe = check(TrainArgs(settings=("critic_net=saddle-residual",))).recipe
+    assert check(given(config=file({"arguments": recipe.to_json()}))).recipe == recipe
+    named = {"critic_net": "saddle-residual"}  # as the option of that name
+    assert check(given(config=file(named))).recipe == recipe
+    paper = check(given(config=file(recipe.to_json()), critic_net="paper")).recipe
+    assert paper.settings == {"critic_net": "paper"}
+
+
+def test_an_algorithm_on_the_command_line_wins_over_the_stages_of_a_file(file):
+    stored = check(TrainArgs(algorithm="ts-maddpg")).recipe.to_json()
+    changed = check(given(config=file(stored), algorithm="ms-maddpg-3")).recipe
+    assert (changed.algorithm, changed.stages) == ("ms-maddpg-3", 3)
 
 
 def test_the_command_line_wins_over_a_named_algorithm_of_the_file(file):

@@ -20,6 +20,7 @@ from killed_at_every_step import MadeUpTraining, iteration_of
 from policies.controllers.files import load_controllers
 from tuning.cli import main
 from tuning.errors import CommandError
+from tuning.options.recipe import Recipe
 from tuning.records.checkpoints import (
     COMPLETE,
     Interval,
@@ -28,8 +29,9 @@ from tuning.records.checkpoints import (
     parse_interval,
     save_checkpoint,
 )
-from tuning.records.run_folder import RunFolder, load_run, read_json
-from tuning.training import train
+from tuning.records.files import read_json
+from tuning.records.run_folder import RunFolder, create_run, load_run
+from tuning.training import loop
 
 HERE = Path(__file__).resolve().parents[2] / "helpers"
 TINY = ["train", "--quiet", "--episodes", "300", "200", "--num-envs", "50"]
@@ -77,6 +79,25 @@ def test_one_that_was_cut_off_is_never_taken(run: RunFolder) -> None:
     save_checkpoint(MadeUpTraining(4), run, keep=3)
     assert names(run) == {"checkpoint"}  # what was cut off is gone
     assert iteration_of(find_checkpoint(run)) == 4
+
+
+def test_one_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path, refused) -> None:
+    run = create_run(tmp_path / "old", "x")
+    recipe = Recipe(stages=1).checked()
+    run.write_config(recipe.make_case(), arguments=recipe.to_json())
+    save_checkpoint(MadeUpTraining(3), run)
+    seal = read_json(run.checkpoint / COMPLETE)
+    del seal["format"]
+    (run.checkpoint / COMPLETE).write_text(json.dumps(seal))
+    line = f"{run.checkpoint} is of an earlier version, whose classes were elsewhere: train anew"
+    assert line in refused("train", "--resume", run.path)
+    assert line in refused("train", "--on-top-of", run.path, "--out", tmp_path / "new")
+    save_checkpoint(MadeUpTraining(4), run)
+    assert iteration_of(find_checkpoint(run)) == 4
+    older = {**recipe.to_json(), "critic": None}  # as config.json had it
+    run.config_file.write_text(json.dumps({**run.config(), "arguments": older}))
+    line = refused("train", "--resume", run.path)
+    assert "holds arguments of another version" in line and "train anew" in line
 
 
 def test_killed_at_every_step_of_writing(tmp_path: Path, python) -> None:
@@ -295,7 +316,7 @@ def test_full_disk_stops_with_one_line_and_resume_finishes(
             save_checkpoint(*words)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "save_checkpoint", until_full)
+        patch.setattr(loop, "save_checkpoint", until_full)
         code, out, err = door(*TINY, "--checkpoint-every", "0s", "--out", run.path)
     assert (code, out, len(saves)) == (2, "", 2)
     assert err == (

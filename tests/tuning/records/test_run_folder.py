@@ -10,14 +10,8 @@ import pytest
 from rllib_grid import make_case
 from tuning.errors import CommandError
 from tuning.records import run_folder as runfolder
-from tuning.records.run_folder import (
-    RunFolder,
-    create_run,
-    load_run,
-    read_json,
-    replacing,
-    write_json,
-)
+from tuning.records.files import read_json, replacing, write_json
+from tuning.records.run_folder import RunFolder, create_run, load_run
 
 
 def test_json_round_trip_of_numpy_and_nan(tmp_path):

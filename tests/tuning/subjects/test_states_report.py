@@ -10,10 +10,10 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
-from tuning.judging import paper
+from tuning.judging import paper_results as paper
 from tuning.judging import samples as statistics
-from tuning.records.run_folder import read_json, write_json
-from tuning.training import report
+from tuning.records.files import read_json, write_json
+from tuning.subjects import states_report as report
 
 
 def judged(per, **more):

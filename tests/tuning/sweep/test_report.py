@@ -11,11 +11,12 @@ import pytest
 from rich.console import Console
 
 from tuning.commands.sweep import SweepArgs, check, training
-from tuning.options.train_args import TrainArgs
-from tuning.options.train_args import check as check_train
-from tuning.records.run_folder import read_json, write_json
+from tuning.commands.train import TrainArgs
+from tuning.commands.train import check as check_train
+from tuning.records.files import read_json, write_json
+from tuning.records.measures import PER
 from tuning.sweep.progress import SweepProgress
-from tuning.sweep.report import print_sweep, remake
+from tuning.sweep.report import report_sweep
 
 SEARCH = ("case=ieee13/ieee13-volt", "actor_lr=1e-4..1e-2", "critic_lr=1e-3..1e-2,1e-3")
 
@@ -58,21 +59,22 @@ def test_report_remakes_everything_from_the_trials(made_sweep, door):
     names = ["trials.json", "trials.csv", "trials.md", "best.json", "validation.png"]
     assert f"{made_sweep}: {', '.join([*names, 'hyperparameters.png'])}\n" in out
     first = {name: (made_sweep / name).read_bytes() for name in names}
-    remake(made_sweep)
+    report_sweep(made_sweep)
     assert {name: (made_sweep / name).read_bytes() for name in names} == first
 
 
 def test_the_best_trial_is_what_train_takes(made_sweep):
-    remake(made_sweep)
+    report_sweep(made_sweep)
     best = read_json(made_sweep / "best.json")
     assert (best["trial"], best["validation_per"]) == (2, 0.02)
-    plan = check_train(TrainArgs(config=made_sweep / "best.json", given=frozenset({"config"})))
-    assert plan.settings == ("actor_lr=0.005", "critic_lr=0.004,0.001")
-    assert (plan.case, plan.episodes) == ("ieee13", (100, 100))
+    words = TrainArgs(config=made_sweep / "best.json", given=frozenset({"config"}))
+    recipe = check_train(words).recipe
+    assert recipe.settings == {"actor_lr": 0.005, "critic_lr": (0.004, 0.001)}
+    assert (recipe.case, recipe.episodes) == ("ieee13", (100, 100))
 
 
 def test_tables_rank_the_trials(made_sweep, capsys):
-    remake(made_sweep)
+    report_sweep(made_sweep)
     with (made_sweep / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["trial"] for row in rows] == ["2", "1", "3", "4", "5"]
@@ -84,7 +86,6 @@ def test_tables_rank_the_trials(made_sweep, capsys):
     for note in ("best of ieee13: trial 2, 2.000%", "best of ieee13-volt: trial 3, 30.000%"):
         assert f"- {note}" in table
     assert "- trial 5 failed: ValueError: no" in table
-    print_sweep(made_sweep)
     assert f"train --config {made_sweep / 'best.json'}" in capsys.readouterr().out
 
 
@@ -92,10 +93,10 @@ def test_without_a_finished_trial_there_is_no_best(made_sweep):
     content = read_json(made_sweep / "trials.json")
     content["trials"] = content["trials"][3:]
     (made_sweep / "trials.json").write_text(json.dumps(content))
-    assert "best.json" not in [path.name for path in remake(made_sweep)]
+    assert "best.json" not in [path.name for path in report_sweep(made_sweep)]
     content["trials"] = content["trials"][1:]
     (made_sweep / "trials.json").write_text(json.dumps(content))
-    names = [path.name for path in remake(made_sweep)]
+    names = [path.name for path in report_sweep(made_sweep)]
     assert names == ["trials.json", "trials.csv", "trials.md"]  # no row, no picture
 
 
@@ -115,7 +116,7 @@ def progress():
             file=text, force_terminal=terminal, width=120, height=40, color_system=None
         )
         space = check(SweepArgs(search=("actor_lr=1e-4..1e-2",))).space
-        return SweepProgress(space, 3, console=console), text
+        return SweepProgress(space, PER, 3, console=console), text
 
     return make
 

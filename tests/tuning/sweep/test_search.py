@@ -17,7 +17,8 @@ import pytest
 from tuning.cli import main
 from tuning.commands.sweep import SweepArgs, check
 from tuning.judging import evaluation
-from tuning.records.run_folder import load_run, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import load_run
 from tuning.sweep import search as sweep
 from tuning.sweep.schedulers import Halving, make_scheduler
 from tuning.sweep.trial import METRIC, SHARE, iterations, make_trainable

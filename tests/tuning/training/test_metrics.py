@@ -23,11 +23,15 @@ from ray import tune
 
 from tuning.campaigns import trainings as grid
 from tuning.cli import main
-from tuning.training import train
-from tuning.training.metrics import METRICS, PREFIX, TAGS, TrainingMetrics, tune_trial
+from tuning.subjects.days import Days
+from tuning.subjects.states import States
+from tuning.training import metrics, train
+from tuning.training.metrics import PREFIX, TAGS, TrainingMetrics, tune_trial
 
 ROOT = Path(__file__).parents[3]
-NAMES = {PREFIX + metric.name for metric in METRICS}
+METRICS = (*States.metrics, *metrics.METRICS)  # of a training on states
+ALL = (*States.metrics, *Days.metrics, *metrics.METRICS)
+NAMES = {PREFIX + metric.name for metric in ALL}
 DEADLINE_S = 90.0  # Ray hands metrics on every 10 seconds, later on a busy machine
 
 
@@ -97,7 +101,7 @@ def row(**changes: Any) -> dict[str, Any]:
 def test_failure_to_publish_is_one_warning_and_no_error(
     ray_session: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    published = TrainingMetrics(run="r", case="c", algorithm="a", seed=0)
+    published = TrainingMetrics(States.metrics, run="r", case="c", algorithm="a", seed=0)
     published.update(row(critic_loss=float("nan")))  # before the first update of a stage
     assert caplog.messages == []
     published.update({"stage": 1})
@@ -173,7 +177,7 @@ def test_grafana_panels_have_their_own_place(grafana: dict[str, Any]) -> None:
 def test_documentation_lists_every_metric() -> None:
     page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", page, flags=re.MULTILINE)
-    assert listed == [(metric.name, metric.column) for metric in METRICS]
+    assert listed == [(metric.name, metric.column) for metric in ALL]
     assert re.findall(r"`(\w+)`", page[page.index("Tags:") :].split("\n\n")[0]) == list(TAGS)
     for path in re.findall(r"\]\((?!http)([^)]+)\)", page):
         assert (ROOT / "docs" / path).is_file(), path

@@ -34,7 +34,7 @@ def test_a_stage_on_top_is_the_second_stage_of_one_training(first, tmp_path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:  # before its first checkpoint
-        patch.setattr(train, "_train", stop)
+        patch.setattr(train, "run_loop", stop)
         assert main([*words, "--out", str(behind)]) == 130
     assert main(["train", "--quiet", "--resume", str(behind)]) == 0
     expected = load_controllers(whole / "controllers")

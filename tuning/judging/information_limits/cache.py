@@ -13,7 +13,8 @@ from typing import Any
 from rllib_grid import Case
 from tuning.errors import CommandError
 from tuning.judging.information_limits.budget import Budget
-from tuning.records.run_folder import RUNS, read_json
+from tuning.records.files import read_json
+from tuning.records.run_folder import RUNS
 
 LIMITS_JSON = "limits.json"
 

@@ -18,7 +18,8 @@ from tuning.judging.evaluation import Judge, test_states
 from tuning.judging.information_limits.budget import FULL_STATE, Budget
 from tuning.judging.information_limits.cache import LIMITS_JSON, limits_folder, read_limits
 from tuning.judging.information_limits.stage_fit import Watch, fit_stage, judge_stage, new_actor
-from tuning.records.run_folder import git_commit, replacing, write_json
+from tuning.records.files import replacing, write_json
+from tuning.records.provenance import git_commit
 
 
 def find_limits(

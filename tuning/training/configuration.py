@@ -1,4 +1,4 @@
-"""From a recipe to the configuration of an algorithm: preset first, then what the recipe says."""
+"""From a recipe to the configuration of an algorithm: preset, named algorithm, recipe."""
 
 from __future__ import annotations
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from policies.staged.modules import actor_id
-from tuning.commands.day import DayArgs, check
-from tuning.training.day import make_day_config
-from tuning.training.day_runner import DayRunner
+from tuning.options.recipe import Recipe
+from tuning.training.configuration import make_config
+from tuning.training.days_runner import DayRunner
 
 
 @pytest.fixture
 def runner() -> DayRunner:
-    args = check(DayArgs(settings=("actor_width=8",), gamma=0.9))
-    config = make_day_config(args, args.make_case())
+    settings = {"actor_width": 8, "gamma": 0.9}
+    config = make_config(Recipe(case="ieee13-day", settings=settings).checked())
     config.validate()
     return DayRunner(config=config)
 
@@ -38,8 +38,23 @@ def test_validation_is_on_validation_days_and_collection_on_training_days(runner
     np.testing.assert_array_equal(following.reshape(24, 5, -1)[:-1], order[1:])
 
 
-def test_settings_of_the_command_line_win():
-    args = check(DayArgs(settings=("tau=0.5",), episodes=(7,), stages=1, seed=4))
-    config = make_day_config(args, args.make_case())
+def test_settings_of_the_recipe_win():
+    recipe = Recipe(
+        case="ieee13-day", settings={"tau": 0.5}, episodes=(7,), stages=1, seed=4
+    ).checked()
+    config = make_config(recipe)
     assert (config.tau, config.episodes, config.num_stages, config.seed) == (0.5, [7], 1, 4)
     assert 0.9 < config.gamma < 1.0 and config.critic == "separate"
+    assert config.env_runner_cls is DayRunner
+
+
+def test_algorithms_fix_what_makes_them():
+    shared = make_config(Recipe(case="ieee13-day", algorithm="maddpg-1").checked())
+    assert (shared.critic, shared.num_stages, shared.critic_net) == (
+        "shared",
+        1,
+        "saddle-residual",
+    )
+    recurrent = make_config(Recipe(case="ieee13-day", steps=96, algorithm="ma-rdpg").checked())
+    assert (recurrent.time_steps, recurrent.gamma) == (96, 0.95)
+    recurrent.validate()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policies.staged.config import MADDPGConfig
 from tuning.options.recipe import Recipe
-from tuning.training.presets import make_config as configured
+from tuning.training.configuration import make_config as configured
 
 
 def make_config(recipe):

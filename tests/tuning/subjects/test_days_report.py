@@ -1,4 +1,4 @@
-"""What `day` refuses before any long work, and what its report shows."""
+"""Table and picture of a training on days, from a made-up report."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from tuning.cli import main
-from tuning.commands.day import DayArgs, check
-from tuning.errors import CommandError
-from tuning.training.day_report import draw_days, print_days
+from tuning.subjects.days_report import draw_day, print_days
 
 HOURS = list(range(24))
 FIGURES = {
@@ -22,47 +19,6 @@ FIGURES = {
     "day_violation_rate": 0.1,
     "violation_max_pu": 0.002,
 }
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"stages": 0}, "--stages: 0 is out of bounds, must be >= 1"),
-        ({"test_days": 0}, "--test-days: 0 is out of bounds, must be >= 1"),
-        ({"steps": 48}, "--steps: 48 is out of bounds, must be 24 or 96"),
-        ({"gamma": 1.0}, "--gamma: 1.0 is out of bounds, must be >= 0 and < 1"),
-        ({"seed": -1}, "--seed: -1 is out of bounds, must be >= 0"),
-        ({"episodes": (5, 0)}, "--episodes: 0 is out of bounds, must be > 0"),
-        ({"episodes": (5, 5, 5)}, "--episodes: 3 numbers for 2 stage.s., must be 1 or 2"),
-        ({"settings": ("actor_lr=fast",)}, "--settings: actor_lr=fast is no number"),
-    ],
-)
-def test_out_of_bounds_is_refused(options, says):
-    with pytest.raises(CommandError, match=says):
-        check(DayArgs(**options))
-
-
-def test_one_number_of_days_serves_all_stages():
-    args = check(DayArgs(episodes=(300,), stages=3))
-    assert args.episodes == (300, 300, 300)
-    json.dumps(args.to_json())
-    assert "out" not in args.to_json()
-
-
-def test_the_case_takes_steps_and_files_of_profiles(tmp_path):
-    case = DayArgs(steps=96).make_case()
-    assert case.profiles.num_steps == 96
-    assert (case.settle, case.agent_reward) == ("stepwise", "local")
-
-
-def test_bad_profiles_are_one_line_and_exit_code_two(tmp_path, capsys):
-    path = tmp_path / "mine.csv"
-    path.write_text("time,p_base_w_1\n")
-    code = main(["day", "--profiles", str(path), "--out", str(tmp_path / "run"), "--quiet"])
-    assert code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: mine.csv: line 1: unknown column 'p_base_w_1'")
-    assert said.count("\n") == 1 and not (tmp_path / "run").exists()
 
 
 def series(shift: float) -> dict:
@@ -80,7 +36,9 @@ def series(shift: float) -> dict:
 def report() -> dict:
     names = ("idle", "price_rule", "receding_horizon", "perfect_foresight")
     return {
-        "day_case": "ieee13-day",
+        "case": "ieee13-day",
+        "algorithm": "TS-MADDPG",
+        "preset": "fast",
         "seed": 3,
         "steps": 24,
         "test_days": 60,
@@ -106,16 +64,16 @@ def report() -> dict:
 def test_table_shows_the_figures_in_per_cent(report, capsys):
     print_days(report, Console(width=120, highlight=False))
     shown = capsys.readouterr().out
-    assert "ieee13-day, seed 3, 60 test days of 24 steps" in shown
+    assert "ieee13-day, TS-MADDPG, preset fast, seed 3, 60 test days of 24 steps" in shown
     assert shown.count("91.2") == 6 and shown.count("1.25") == 6
     assert "the last stage saves 97.0% of what the receding horizon saves" in shown
 
 
 def test_picture_is_the_same_at_every_drawing(report, tmp_path):
-    (first,) = draw_days(report, tmp_path)
+    first = draw_day(report["day"], tmp_path)
     before = first.read_bytes()
     assert before.startswith(b"\x89PNG") and len(before) > 10_000
-    (again,) = draw_days(json.loads(json.dumps(report)), tmp_path)
+    again = draw_day(json.loads(json.dumps(report["day"])), tmp_path)
     assert again.read_bytes() == before
 
 
@@ -148,10 +106,10 @@ def test_comfort_is_not_told_where_there_is_none(report, capsys):
 def test_the_picture_of_heated_buildings_has_two_panels_more(report, heated, tmp_path):
     from matplotlib.image import imread
 
-    (file,) = draw_days(heated, tmp_path)
+    file = draw_day(heated["day"], tmp_path)
     tall = imread(file).shape
     for name in ("t_bounds_c", "outdoor_c", "idle"):
         del report["day"][name]
-    (file,) = draw_days(report, tmp_path)
+    file = draw_day(report["day"], tmp_path)
     plain = imread(file).shape
     assert (tall[0] / plain[0], tall[1] / plain[1]) == (1.5, 1.0)

@@ -1,0 +1,82 @@
+"""Recipes: one form, the bounds of everything, and days beside states."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tuning.cli import main
+from tuning.errors import CommandError
+from tuning.options.recipe import Recipe
+from tuning.subjects.days import Days
+
+DAY = "ieee13-day"
+
+
+def test_recipes_of_one_training_are_equal():
+    written = Recipe(case=DAY, episodes=(300,), settings={"sigma": [0.3, 0.1], "tau": 1}).checked()
+    assert written == written.checked() == Recipe.from_json(written.to_json()).checked()
+    assert (written.stages, written.episodes) == (2, (300, 300))
+    assert (written.steps, written.test_days) == (24, 60)
+    assert written.settings == {"tau": 1.0, "sigma": (0.3, 0.1)}
+    assert json.loads(json.dumps(written.to_json()))["settings"] == ["tau=1.0", "sigma=0.3,0.1"]
+    assert Recipe(algorithm="ms-maddpg-3").checked().stages == 3
+    assert Recipe(algorithm="ms-maddpg-3").checked() != Recipe(stages=3).checked()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"stages": 0}, "--stages: 0 is out of bounds, must be >= 1"),
+        ({"test_days": 0}, "--test-days: 0 is out of bounds, must be >= 1"),
+        ({"steps": 48}, "--steps: 48 is out of bounds, must be 24 or 96"),
+        ({"settings": {"gamma": 1.0}}, "--settings: gamma is 1.0, must be >= 0 and < 1"),
+        ({"settings": {"num_stages": 3}}, "--settings: num_stages is what --stages sets"),
+        ({"settings": {"gama": 1.0}}, "--settings: gama is unknown; did you mean gamma?"),
+        ({"seed": -1}, "--seed: -1 is out of bounds, must be >= 0"),
+        ({"episodes": (5, 0)}, "--episodes: 0 is out of bounds, must be > 0"),
+        ({"episodes": (5, 5, 5)}, "--episodes: 3 numbers for 2 stage(s), must be 1 or 2"),
+        ({"meter_error": 1e-3}, f"--meter-error: meters of {DAY} do not err"),
+        ({"preset": "paper"}, f"--preset: the paper has no days such as {DAY}"),
+        ({"preset": "papr"}, "--preset: papr is unknown"),
+        ({"algorithm": "maddpg"}, "--algorithm: maddpg is unknown"),
+        ({"case_settings": {"efficiency": 2}}, "--case-settings: efficiency is 2"),
+        ({"case": "ieee13", "steps": 24}, "--steps: ieee13 is a case of states"),
+        ({"case": "ieee13", "test_days": 9}, "--test-days: ieee13 is a case of states"),
+        ({"case": "ieee13-dya"}, "--case: ieee13-dya is unknown; did you mean ieee13-day"),
+    ],
+)
+def test_what_is_refused(options, says):
+    with pytest.raises(CommandError) as refusal:
+        Recipe(**{"case": DAY, **options}).checked()
+    assert says in str(refusal.value)
+
+
+def test_a_setting_of_another_family_is_refused_by_name():
+    with pytest.raises(CommandError, match="carry_critic is a setting of maddpg alone"):
+        Recipe(algorithm="ma-rdpg", settings={"carry_critic": False}).checked()
+    with pytest.raises(CommandError, match="critic_net is 'saddle-residual', must be one of"):
+        Recipe(algorithm="ma-rdpg", settings={"critic_net": "saddle-residual"}).checked()
+
+
+def test_the_case_of_days_takes_steps_and_settings():
+    recipe = Recipe(case=DAY, steps=96, case_settings={"efficiency": 0.9}).checked()
+    case = recipe.make_case()
+    assert (case.year.num_steps, case.efficiency, case.settle) == (96, 0.9, "end")
+    name, config = Days(case).environment(recipe, priced=False)
+    told = config["case"]
+    assert (name, told["settle"], told["agent_reward"]) == ("grid-day", "stepwise", "local")
+    asked = Recipe(case=DAY, case_settings={"agent_reward": "shared"}).checked()
+    told = Days(asked.make_case()).environment(asked, priced=True)[1]["case"]
+    assert (told["agent_reward"], told["penalty_eur_per_pu_h"]) == ("shared", 0.0)
+
+
+def test_bad_profiles_are_one_line_and_exit_code_two(tmp_path, capsys):
+    path = tmp_path / "mine.csv"
+    path.write_text("time,p_base_w_1\n")
+    words = ["--profiles", str(path), "--out", str(tmp_path / "run"), "--quiet"]
+    assert main(["train", "--case", DAY, *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: mine.csv: line 1: unknown column 'p_base_w_1'")
+    assert said.count("\n") == 1 and not (tmp_path / "run").exists()
