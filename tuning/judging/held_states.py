@@ -100,17 +100,14 @@ class HeldStates:
 
     def _carried_out(self, actions: Mapping[str, Floats]) -> tuple[Floats, Floats]:
         """Controls (N, n) of all buses: of agents that are lost, those they began with."""
-        shape = self._base[0].shape
-        asked = np.zeros((2, *shape))
+        # Arrays like the base, in memory too: the last bit of sums depends on it.
+        p_ctrl_kw, q_ctrl_kvar = (np.zeros_like(base) for base in self._base)
         for agent, own in self._own.items():
             if self._faults.action != "idle" or agent != self._faults.agent:
-                asked[:, :, own] = np.split(actions[agent], 2, axis=1)
-        held = self._step.held(np.concatenate(list(asked), axis=1))
-        # In the memory order of the demand, or sums over buses would round otherwise.
-        controls = np.zeros_like(self._base[0]), np.zeros_like(self._base[1])
-        for kept, values in zip(controls, np.split(held, 2, axis=1), strict=True):
-            kept[:] = values
-        return controls
+                p_ctrl_kw[:, own], q_ctrl_kvar[:, own] = np.split(actions[agent], 2, axis=1)
+        held = self._step.held(np.concatenate([p_ctrl_kw, q_ctrl_kvar], axis=1))
+        p_ctrl_kw[:], q_ctrl_kvar[:] = np.split(held, 2, axis=1)
+        return p_ctrl_kw, q_ctrl_kvar
 
     def _shown(self, v_pu: Floats) -> Floats:
         """What the meters show of the true voltages (N, n)."""
@@ -126,7 +123,7 @@ class HeldStates:
 
     def _received(self, shown_pu: Floats) -> Floats:
         """What comes through to the agents of the readings (N, n)."""
-        if self._case.probe_loss == 0.0:
-            return shown_pu
-        chances = self._missing.random((len(self._own), len(shown_pu)))  # agent after agent
-        return self._step.came_through(shown_pu, chances.T)
+        if self._case.probe_loss > 0.0:
+            chances = self._missing.random((len(self._own), len(shown_pu)))  # agent after agent
+            shown_pu[:] = self._step.came_through(shown_pu, chances.T)
+        return shown_pu

@@ -153,3 +153,11 @@ def test_agents_get_lost_by_chance_for_the_whole_step():
     for agent, gone in zip(CASE.agents, lost, strict=True):
         assert (done[2].q_ctrl_kvar[np.ix_(gone, own(agent))] == -5.0).all()
         assert (done[2].q_ctrl_kvar[np.ix_(~gone, own(agent))] == -15.0).all()
+
+
+def test_results_lie_in_memory_as_the_states_do():
+    """States of an environment lie column by column; the last bit of sums depends on it."""
+    states = tuple(map(np.asfortranarray, STATES))
+    for case in (CASE, CASE.replace(probe_loss=0.3, agent_loss=0.3)):
+        for actions in run_controllers(case, climbers(), *states):
+            assert actions.p_ctrl_kw.flags.f_contiguous and actions.q_ctrl_kvar.flags.f_contiguous
