@@ -7,7 +7,7 @@ import torch
 
 from policies.contract.action_circles import scale_back
 from policies.contract.joint_spec import JointSpec
-from policies.networks.circle_layer import ActionCircles
+from policies.networks.action_limits import ActionCircles
 
 CIRCLES = ((0, 2, 1.0, 1.0), (3, 1, 2.0, 0.5))
 SPEC = JointSpec(("a", "b"), (1, 1), (2, 2), (1, 1), action_circles=CIRCLES)
