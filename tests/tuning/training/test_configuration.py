@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.staged.config import MADDPGConfig
+from policies.algorithms.maddpg import MADDPGConfig
 from tuning.options.recipe import Recipe
 from tuning.training.configuration import make_config as configured
 
