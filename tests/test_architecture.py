@@ -58,6 +58,13 @@ def test_tuning_joins_the_other_wings():
     assert set(WINGS) <= names
 
 
+def test_no_test_imports_another():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        last = {module.rpartition(".")[2] for module, _ in imports(path)}
+        crossing = {name for name in last if name.startswith("test_") or name == "conftest"}
+        assert not crossing, f"{path.relative_to(ROOT)} imports {', '.join(crossing)}"
+
+
 MENDED_LATER = [
     "rllib_grid",
     *(

@@ -17,8 +17,8 @@ class Controller(AgentController):
     Args:
         agent: name of the agent.
         signature: see `AgentController`.
-        kinds: "plain" or "paper" per stage, see `networks.TeamActor`.
-        weights: per stage, the arrays of `networks.TeamActor.agent_layers`.
+        kinds: "plain" or "paper" per stage, see `networks.actors.TeamActor`.
+        weights: per stage, the arrays of `networks.actors.TeamActor.agent_layers`.
         rounds: how often the last stage is to be applied, each time to its own last action and
             what was measured under it.
     """
@@ -109,7 +109,7 @@ class Controller(AgentController):
 
 
 def _forward(kind: str, w: Weights, x: Floats, residual: Floats | None) -> Floats:
-    """`networks.TeamActor.forward` for one agent: (..., inputs) -> (..., actions) in [-1, 1]."""
+    """`TeamActor.forward` for one agent: (..., inputs) -> (..., actions) in [-1, 1]."""
     x = x @ w["inputs.weight"] + w["inputs.bias"]
     h: Floats = x @ w["first.weight"] + w["first.bias"]
     if kind == "paper":

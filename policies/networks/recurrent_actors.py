@@ -120,13 +120,13 @@ class RecurrentActor(Team):
 
     @torch.no_grad()
     def fit_inputs(self, inputs: Tensor, floor: float) -> None:
-        """Whiten each agent's inputs at each slot, see `networks.TeamActor.fit_inputs`.
+        """Whiten each agent's inputs at each slot, see `networks.actors.TeamActor.fit_inputs`.
 
         The paper's actor takes one map for all rounds.
 
         Args:
             inputs: a sample of trajectories (rounds, N, S + A + O).
-            floor: see `networks.whitening`.
+            floor: see `whitening`.
         """
         x = self.gather(inputs).double()  # (m, rounds, N, fan_in)
         m, rounds = x.shape[:2]
@@ -141,7 +141,7 @@ class RecurrentActor(Team):
     def agent_layers(self, agent: int) -> dict[str, NDArray[np.float32]]:
         """One agent's actor on its own, without padding: name -> array.
 
-        As `networks.TeamActor.agent_layers`; `inputs`, `first` and `skip` have a leading axis
+        As `actors.TeamActor.agent_layers`; `inputs`, `first` and `skip` have a leading axis
         of slots, `gru.input` and `gru.hidden` hold the gates (reset, update, new).
         """
         n_in, n_out = self.input_dims[agent], self.spec.action_dims[agent]

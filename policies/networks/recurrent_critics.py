@@ -22,7 +22,7 @@ class RecurrentCritics(nn.Module):
 
     A GRU over (joint s, last joint a, last joint o) is the memory; the joint action enters
     behind it. "paper": layer norm and ReLU, one network for all rounds. "quadratic-residual":
-    -|W z + b|^2 + f(z, memory) with z = (s, a) as in `networks.Critics`, W and f with their own
+    -|W z + b|^2 + f(z, memory) with z = (s, a) as in `critics.Critics`, W and f with their own
     weights for each slot of the clock: the value of the rewarded round is another function than
     that of a round that only probes.
 
