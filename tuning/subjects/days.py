@@ -20,6 +20,7 @@ from tuning.options.recipe import TEST_DAYS, Recipe
 from tuning.records.measures import GAP_CLOSED
 from tuning.records.run_folder import RunFolder, finished_run
 from tuning.subjects.days_report import draw_day, print_days
+from tuning.subjects.progress_row import ProgressRow
 from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
 # How rewards are told to the learner; no cost depends on it.
@@ -111,9 +112,9 @@ class Days(Subject):
 
         return validate
 
-    def in_words(self, row: Mapping[str, Any]) -> str:
+    def in_words(self, row: ProgressRow) -> str:
         """The return."""
-        return f"validation return {row['validation_return']:,.1f} EUR a day"
+        return f"validation return {row.validation_return:,.1f} EUR a day"
 
     def report(self, trained: Trained) -> dict[str, Any]:
         """Judge every stage on the test days."""
