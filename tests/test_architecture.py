@@ -65,15 +65,6 @@ def test_no_test_imports_another():
         assert not crossing, f"{path.relative_to(ROOT)} imports {', '.join(crossing)}"
 
 
-MENDED_LATER = [
-    "rllib_grid",
-    *(
-        pytest.param(wing, marks=pytest.mark.xfail(reason="circles are being mended"))
-        for wing in ("policies", "tuning")
-    ),
-]
-
-
 def file_graph(wing: str) -> dict[str, set[str]]:
     """Each file of a wing and the files of it that it imports, lazily and for types included.
 
@@ -128,12 +119,12 @@ def test_the_graphs_hold_what_is_imported():
     ]
 
 
-@pytest.mark.parametrize("wing", MENDED_LATER)
+@pytest.mark.parametrize("wing", WINGS)
 def test_files_import_without_circles(wing):
     assert circle(file_graph(wing)) == []
 
 
-@pytest.mark.parametrize("wing", MENDED_LATER)
+@pytest.mark.parametrize("wing", WINGS)
 def test_folders_import_downwards(wing):
     assert circle(folder_graph(wing)) == []
 

@@ -82,6 +82,13 @@ class StagedConfig(AlgorithmConfig):
     constraint: str = "none"
     target_input: str = "probe"
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Show the table of settings where Python's `help` looks."""
+        super().__init_subclass__(**kwargs)
+        if "settings" in cls.__dict__:
+            rows = (f"    {s.name} ({s.bounds}): {s.words}" for s in cls.settings.values())
+            cls.__doc__ = "\n".join([f"{cls.__doc__}\n\nSettings:", *rows])
+
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class=algo_class)
         self.num_env_runners = 0
