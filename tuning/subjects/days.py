@@ -53,12 +53,11 @@ FAST: Mapping[str, Any] = {
     "validation_episodes": 200,  # drawn from the validation days
     "sigma": 0.5,
 }
-# The rows of a recurrent algorithm are whole days, and its critics bend as they like.
+# A row of a recurrent algorithm is a whole day, and its critics have no quadratic to bend.
 RECURRENT: Mapping[str, Any] = {
-    name: value
-    for name, value in FAST.items()
-    if name not in ("critic_net", "minibatch_size", "replay_capacity")
-} | {"minibatch_size": 64}
+    **{k: v for k, v in FAST.items() if k not in ("critic_net", "replay_capacity")},
+    "minibatch_size": 64,
+}
 
 
 class Days(Subject):
