@@ -53,7 +53,7 @@ FAST: Mapping[str, Any] = {
     "validation_episodes": 200,  # drawn from the validation days
     "sigma": 0.5,
 }
-# A row of a recurrent algorithm is a whole day, and its critics have no quadratic to bend.
+# A row of a recurrent algorithm is a whole day, and there is no saddle among its critics.
 RECURRENT: Mapping[str, Any] = {
     **{k: v for k, v in FAST.items() if k not in ("critic_net", "replay_capacity")},
     "minibatch_size": 64,
