@@ -12,8 +12,7 @@ import pytest
 
 from rllib_grid import make_case, save_states
 from tuning import cli
-from tuning.judging import evaluation
-from tuning.judging import samples as statistics
+from tuning.judging import evaluation, samples
 from tuning.options.recipe import Recipe
 from tuning.records.run_folder import create_run
 
@@ -78,17 +77,17 @@ def made_report():
 
         def judged(mean, **more):
             sample = rng.gamma(2, mean / 2, states)
-            low_high = statistics.mean_ci95(sample)[1:]
+            low_high = samples.mean_ci95(sample)[1:]
             found = {
-                "per_mean": statistics.mean_ci95(sample)[0],
+                "per_mean": samples.mean_ci95(sample)[0],
                 "per_ci95": list(low_high),
-                "per_cdf": statistics.cdf(sample),
+                "per_cdf": samples.cdf(sample),
                 "regret_kw_mean": 2 * mean,
                 "regret_ratio": mean,
                 "cost_kw_mean": 3.0,
                 "voltage_violation_rate": 0.0125,
                 "voltage_violation_max_pu": 0.0031,
-                "per_histogram": statistics.histogram(sample),
+                "per_histogram": samples.histogram(sample),
             }
             return {**more, "states": states, "infeasible_states": 0, **found}
 

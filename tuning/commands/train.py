@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,10 +26,10 @@ from tuning.options.arguments import (
     flag,
     options,
 )
-from tuning.options.case_settings import METER_ERROR, read_case_settings
+from tuning.options.case_settings import METER_ERROR, read_case_settings, write_case_settings
 from tuning.options.cases import check_case
 from tuning.options.recipe import PRESETS, STAGES, TEST_DAYS, Recipe
-from tuning.options.settings import read_settings, read_value
+from tuning.options.settings import read_settings, read_value, write_settings
 from tuning.records.checkpoints import parse_interval
 from tuning.records.files import read_json
 from tuning.records.run_folder import check_fresh, load_run
@@ -295,7 +295,7 @@ def _from_file(args: TrainArgs, path: Path) -> TrainArgs:
     words = [w for w in values.get("settings") or () if w.partition("=")[0] not in by_hand]
     values["settings"] = (*words, *(args.settings or ()))
     wanted = {k: v for k, v in values.items() if k == "settings" or k not in given | by_hand}
-    if "algorithm" in given:  # which has stages and a critic of its own
+    if "algorithm" in given:  # which has stages of its own
         wanted.pop("stages", None)
     elif {"stages", "critic"} & given:
         wanted.pop("algorithm", None)  # a name for what the command line changes
@@ -332,6 +332,8 @@ def _wishes(args: TrainArgs, asked: Recipe, kept: Recipe) -> Iterator[tuple[str,
         if name not in given or name == "settings":
             continue
         wish, own = getattr(asked, name), getattr(kept, name)
+        if name == "case_settings":
+            wish, own = (write_case_settings(settings) or None for settings in (wish, own))
         if name == "episodes" and wish is not None and len(wish) == 1:
             wish *= kept.num_stages
         yield name, wish, own
@@ -340,10 +342,8 @@ def _wishes(args: TrainArgs, asked: Recipe, kept: Recipe) -> Iterator[tuple[str,
     if args.settings:
         named = read_settings(args.settings)
         held = {name: kept.settings[name] for name in named if name in kept.settings}
-        yield "settings", named, held
+        yield "settings", write_settings(named), write_settings(held) or None
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(f"{name}={one}" for name, one in value.items()) or "None"
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -20,6 +20,7 @@ from tuning.options.recipe import TEST_DAYS, Recipe
 from tuning.records.measures import GAP_CLOSED
 from tuning.records.run_folder import RunFolder, finished_run
 from tuning.subjects.days_report import draw_day, print_days
+from tuning.subjects.progress_row import ProgressRow
 from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
 # How rewards are told to the learner; no cost depends on it.
@@ -52,12 +53,11 @@ FAST: Mapping[str, Any] = {
     "validation_episodes": 200,  # drawn from the validation days
     "sigma": 0.5,
 }
-# The rows of a recurrent algorithm are whole days, and its critics bend as they like.
+# A row of a recurrent algorithm is a whole day, and there is no saddle among its critics.
 RECURRENT: Mapping[str, Any] = {
-    name: value
-    for name, value in FAST.items()
-    if name not in ("critic_net", "minibatch_size", "replay_capacity")
-} | {"minibatch_size": 64}
+    **{k: v for k, v in FAST.items() if k not in ("critic_net", "replay_capacity")},
+    "minibatch_size": 64,
+}
 
 
 class Days(Subject):
@@ -111,9 +111,9 @@ class Days(Subject):
 
         return validate
 
-    def in_words(self, row: Mapping[str, Any]) -> str:
+    def in_words(self, row: ProgressRow) -> str:
         """The return."""
-        return f"validation return {row['validation_return']:,.1f} EUR a day"
+        return f"validation return {row.validation_return:,.1f} EUR a day"
 
     def report(self, trained: Trained) -> dict[str, Any]:
         """Judge every stage on the test days."""

@@ -18,6 +18,7 @@ from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import Recipe
 from tuning.records.measures import PER
 from tuning.records.run_folder import RunFolder
+from tuning.subjects.progress_row import ProgressRow
 from tuning.subjects.states_report import draw, print_report
 from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
@@ -111,9 +112,9 @@ class States(Subject):
 
         return validate
 
-    def in_words(self, row: Mapping[str, Any]) -> str:
+    def in_words(self, row: ProgressRow) -> str:
         """The PER."""
-        return f"validation PER {100 * row['validation_per']:.2f} %"
+        return f"validation PER {100 * row.figures['validation_per']:.2f} %"
 
     def report(self, trained: Trained) -> dict[str, Any]:
         """Judge every stage on the test states."""

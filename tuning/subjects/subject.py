@@ -12,6 +12,7 @@ from tuning.commands.answers import EvaluateArgs
 from tuning.options.recipe import Recipe
 from tuning.records.measures import Measure
 from tuning.records.run_folder import RunFolder
+from tuning.subjects.progress_row import ProgressRow
 
 if TYPE_CHECKING:
     from policies.controllers.agent import AgentController
@@ -114,8 +115,8 @@ class Subject(ABC):
         """
 
     @abstractmethod
-    def in_words(self, row: Mapping[str, Any]) -> str:
-        """Return what a row of ``progress.csv`` says of the validation."""
+    def in_words(self, row: ProgressRow) -> str:
+        """Return what a row of progress says of the validation."""
 
     # --- the report -------------------------------------------------------------------------
 

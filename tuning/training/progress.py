@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from policies.staged.config import StagedConfig
+from tuning.subjects.progress_row import ProgressRow
 
 LINE_SECONDS = 10.0
 
@@ -22,14 +22,14 @@ class TrainingProgress:
 
     Args:
         config: Of the training; gives the work of each stage.
-        in_words: What a row of progress.csv says of the validation.
+        in_words: What a row of progress says of the validation.
         quiet: Show nothing.
     """
 
     def __init__(
         self,
         config: StagedConfig,
-        in_words: Callable[[Mapping[str, Any]], str],
+        in_words: Callable[[ProgressRow], str],
         *,
         quiet: bool = False,
     ) -> None:
@@ -63,16 +63,16 @@ class TrainingProgress:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def update(self, row: Mapping[str, Any]) -> None:
-        """Show a row of progress.csv."""
-        stage = row["stage"]
-        done = sum(plan.updates for plan in self._plans[: stage - 1]) + row["updates"]
+    def update(self, row: ProgressRow) -> None:
+        """Show where the training stands."""
+        stage = row.stage
+        done = sum(plan.updates for plan in self._plans[: stage - 1]) + row.updates
         plan = self._plans[stage - 1]
         text = (
             f"stage {stage}/{len(self._plans)}  "
-            f"episodes {row['episodes']:,}/{plan.episodes:,}  "
+            f"episodes {row.episodes:,}/{plan.episodes:,}  "
             f"{self._in_words(row)}  "
-            f"{row['env_steps_per_s']:,.0f} steps/s  {row['updates_per_s']:,.0f} updates/s"
+            f"{row.env_steps_per_s:,.0f} steps/s  {row.updates_per_s:,.0f} updates/s"
         )
         if self._console.is_terminal:
             self._bar.update(self._task, completed=done, description=text)
@@ -80,7 +80,7 @@ class TrainingProgress:
         now = time.monotonic()
         if self._begun is None:
             self._begun = (now, done)
-        finished = row["updates"] >= plan.updates
+        finished = row.updates >= plan.updates
         if now - self._printed >= LINE_SECONDS or finished:
             started, first = self._begun
             speed = (done - first) / (now - started) if now > started else 0.0

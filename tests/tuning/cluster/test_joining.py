@@ -23,8 +23,8 @@ import yaml
 from nodes import Nodes
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from policies.algorithms.maddpg import MADDPG
 from policies.staged import algorithm as maddpg
-from policies.staged.algorithm import MADDPG
 from policies.staged.modules import actor_id
 from tuning.campaigns import trainings as grid
 from tuning.cli import build_parser, main
@@ -174,7 +174,7 @@ import json, os, signal, sys
 from tuning import cli
 from tuning.cluster.local_ray import prepare_environment
 prepare_environment(address="")
-from policies.staged.algorithm import MADDPG
+from policies.algorithms.maddpg import MADDPG
 from tuning.training import train
 
 def place(runner):
@@ -186,7 +186,7 @@ def place(runner):
 def tell(algo):
     group = algo.env_runner_group
     places = group.foreach_env_runner(place, local_env_runner=False)
-    told = [algo.iteration, len(places), algo.progress()["episodes"], places]
+    told = [algo.iteration, len(places), algo.counts.episodes, places]
     print(json.dumps(told), flush=True)
 
 def step(self):

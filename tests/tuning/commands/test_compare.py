@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,15 @@ def test_a_cell_without_arguments_is_refused(tmp_path):
     run.write_config(make_case("ieee13"))
     with pytest.raises(CommandError, match="names no training arguments"):
         check(CompareArgs(out=tmp_path))
+
+
+def test_case_settings_reach_the_recipes_and_tell_cells_apart(tmp_path):
+    args = CompareArgs(out=tmp_path, case_settings=("drift_kw=3",), algorithms=("ts-maddpg",))
+    cell = Cell(tmp_path, "ieee13", "ts-maddpg", 0)
+    assert training(check(args), cell).case_settings == {"drift_kw": 3}
+    plain = training(replace(args, case_settings=None), cell)
+    create_run(cell.path, "x").write_config(make_case("ieee13"), arguments=plain.to_json())
+    with pytest.raises(CommandError, match="made with case_settings None, not drift_kw=3"):
+        check(args)
+    with pytest.raises(CommandError, match="--case-settings: wind is unknown"):
+        check(replace(args, out=tmp_path / "new", case_settings=("wind=1",)))

@@ -80,3 +80,12 @@ def test_bad_profiles_are_one_line_and_exit_code_two(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: mine.csv: line 1: unknown column 'p_base_w_1'")
     assert said.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_what_a_named_algorithm_has_is_not_changed() -> None:
+    with pytest.raises(CommandError, match="--stages 3 conflicts with --algorithm ts-maddpg"):
+        Recipe(algorithm="ts-maddpg", stages=3).checked()
+    with pytest.raises(CommandError, match="--critic shared conflicts with --algorithm maddpg-2"):
+        Recipe(algorithm="maddpg-2", settings={"critic": "shared"}).checked()
+    with pytest.raises(CommandError, match="2 numbers for 1 stage"):
+        Recipe(algorithm="full-state", episodes=(10, 10)).checked()

@@ -226,7 +226,7 @@ def state_of(run: RunFolder) -> dict[str, object]:
     states: dict[str, object] = {}
     for file in path.rglob("*state.pkl"):
         content = pickle.loads(file.read_bytes())
-        states[str(file.relative_to(path))] = content.get("maddpg", content) if content else None
+        states[str(file.relative_to(path))] = content.get("stages", content) if content else None
     learner = states.pop("learner_group/learner/state.pkl")
     assert isinstance(learner, dict) and learner["optimizer"]
     kept = {name: value for name, value in learner.items() if name != "metrics_logger"}

@@ -11,25 +11,25 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from tuning.judging import paper_results as paper
-from tuning.judging import samples as statistics
+from tuning.judging import samples
 from tuning.records.files import read_json, write_json
 from tuning.subjects import states_report as report
 
 
 def judged(per, **more):
-    mean, low, high = statistics.mean_ci95(per)
+    mean, low, high = samples.mean_ci95(per)
     return {
         **more,
         "states": len(per),
         "per_mean": mean,
         "per_ci95": (low, high),
-        "per_cdf": statistics.cdf(per),
+        "per_cdf": samples.cdf(per),
         "regret_kw_mean": 2 * mean,
         "regret_ratio": mean,
         "cost_kw_mean": 3.0,
         "voltage_violation_rate": 0.0125,
         "voltage_violation_max_pu": 0.0031,
-        "per_histogram": statistics.histogram(per),
+        "per_histogram": samples.histogram(per),
     }
 
 

@@ -1,8 +1,11 @@
-"""The presets and what the recipe of a training change in them."""
+"""The presets, named algorithms, and what the recipe of a training changes in them."""
 
 from __future__ import annotations
 
-from policies.staged.config import MADDPGConfig
+from policies.algorithms.maddpg import MADDPGConfig
+from policies.algorithms.registry import ALGORITHMS
+from tuning.commands.train import TrainArgs
+from tuning.options.arguments import options
 from tuning.options.recipe import Recipe
 from tuning.training.configuration import make_config as configured
 
@@ -55,3 +58,28 @@ def test_a_constraint_takes_the_penalty_out_of_the_reward() -> None:
     assert "penalty_kw_per_pu" not in plain
     priced = make_config(Recipe(case="ieee13-volt", settings={"constraint": "lagrangian"}))
     assert priced.env_config == {**plain, "penalty_kw_per_pu": 0.0}
+
+
+def test_every_name_is_listed_and_builds() -> None:
+    (option,) = (o for f, _, o in options(TrainArgs) if f.name == "algorithm")
+    assert option.choices == tuple(ALGORITHMS)
+    for name, algorithm in ALGORITHMS.items():
+        config = make_config(Recipe(algorithm=name))
+        config.validate()
+        paper = make_config(Recipe(algorithm=name, preset="paper"))
+        assert paper.episodes[0] == algorithm.paper_episodes
+        found = (config.num_stages, config.full_state, config.rounds)
+        assert found == (algorithm.stages, name == "full-state", algorithm.rounds)
+        assert len(config.episodes) == algorithm.stages
+
+
+def test_what_sets_the_algorithms_apart() -> None:
+    assert make_config(Recipe(algorithm="maddpg-1")).critic == "shared"
+    assert make_config(Recipe(algorithm="maddpg-2")).critic == "separate"
+    assert make_config(Recipe(algorithm="full-state")).full_state
+    assert make_config(Recipe(algorithm="iterated")).rounds == 3
+    titles = {(1, None): "MADDPG-1", (1, "separate"): "MADDPG-2", (2, None): "TS-MADDPG"}
+    for (stages, critic), title in titles.items():
+        settings = {"critic": critic} if critic else {}
+        assert Recipe(stages=stages, settings=settings).named().title == title
+    assert Recipe(stages=5).named().title == "MS-MADDPG-5"

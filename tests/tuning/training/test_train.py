@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+from policies.algorithms.maddpg import MADDPG
 from policies.controllers.files import load_controllers
-from policies.staged.algorithm import MADDPG
 from rllib_grid import JointGridEnv, make_case, save_states
 from tuning.cli import main
 from tuning.judging import evaluation
@@ -123,7 +123,7 @@ def test_test_states_are_never_trained_on(reference: Path) -> None:
     algo = MADDPG.from_checkpoint(str(checkpoint))
     case = make_case("ieee13")
     p_test = case.layout.to_state(*evaluation.test_states(case))
-    rows = algo.replay.column("inputs")[:, : p_test.shape[1]]
+    rows = algo.memory.column("inputs")[:, : p_test.shape[1]]
     assert len(rows) == 200
     validation = JointGridEnv(
         case, 2_000, np.random.SeedSequence(algo.config.validation_seed)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from policies.algorithms.maddpg import MADDPG
 from policies.controllers.files import load_controllers
-from policies.staged.algorithm import MADDPG
 from tuning.cli import main
 from tuning.records.run_folder import RunFolder
 

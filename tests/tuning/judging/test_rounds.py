@@ -1,4 +1,4 @@
-"""Named algorithms: what they set, and what conflicts with them."""
+"""Last stages that act again, and actors of the full state, judged as they are made."""
 
 from __future__ import annotations
 
@@ -6,52 +6,10 @@ import numpy as np
 import pytest
 from stand_in import StandIn
 
-from policies.algorithms.registry import ALGORITHMS
 from rllib_grid import make_case
-from tuning.commands.train import TrainArgs
-from tuning.errors import CommandError
 from tuning.judging import evaluation
 from tuning.judging.evaluation import Judge
 from tuning.judging.execution import run_controllers
-from tuning.options.arguments import options
-from tuning.options.recipe import Recipe
-from tuning.training.configuration import make_config
-
-
-def test_every_name_is_listed_and_builds() -> None:
-    (option,) = (o for f, _, o in options(TrainArgs) if f.name == "algorithm")
-    assert option.choices == tuple(ALGORITHMS)
-    for name, algorithm in ALGORITHMS.items():
-        config = make_config(Recipe(algorithm=name).checked())
-        config.validate()
-        paper = make_config(Recipe(algorithm=name, preset="paper").checked())
-        assert paper.episodes[0] == algorithm.paper_episodes
-        found = (config.num_stages, config.full_state, config.rounds)
-        assert found == (algorithm.stages, name == "full-state", algorithm.rounds)
-        assert len(config.episodes) == algorithm.stages
-
-
-def test_what_sets_the_algorithms_apart() -> None:
-    assert make_config(Recipe(algorithm="maddpg-1").checked()).critic == "shared"
-    assert make_config(Recipe(algorithm="maddpg-2").checked()).critic == "separate"
-    assert make_config(Recipe(algorithm="full-state").checked()).full_state
-    assert make_config(Recipe(algorithm="iterated").checked()).rounds == 3
-    titles = {(1, None): "MADDPG-1", (1, "separate"): "MADDPG-2", (2, None): "TS-MADDPG"}
-    for (stages, critic), title in titles.items():
-        assert (
-            Recipe(stages=stages, settings={"critic": critic} if critic else {}).named().title
-            == title
-        )
-    assert Recipe(stages=5).named().title == "MS-MADDPG-5"
-
-
-def test_conflicts_are_refused() -> None:
-    with pytest.raises(CommandError, match="--stages 3 conflicts with --algorithm ts-maddpg"):
-        Recipe(algorithm="ts-maddpg", stages=3).checked()
-    with pytest.raises(CommandError, match="--critic shared conflicts with --algorithm maddpg-2"):
-        Recipe(algorithm="maddpg-2", settings={"critic": "shared"}).checked()
-    with pytest.raises(CommandError, match="2 numbers for 1 stage"):
-        Recipe(algorithm="full-state", episodes=(10, 10)).checked()
 
 
 class Halving(StandIn):

@@ -1,4 +1,4 @@
-"""The runner of days, and what a training on days is configured by."""
+"""What the runner does on days, and what a training on days is configured by."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from policies.staged.modules import actor_id
+from policies.staged.runner import StagedRunner
 from tuning.options.recipe import Recipe
 from tuning.training.configuration import make_config
-from tuning.training.days_runner import DayRunner
 
 
 @pytest.fixture
-def runner() -> DayRunner:
+def runner() -> StagedRunner:
     settings = {"actor_width": 8, "gamma": 0.9}
     config = make_config(Recipe(case="ieee13-day", settings=settings).checked())
     config.validate()
-    return DayRunner(config=config)
+    return StagedRunner(config=config)
 
 
 def test_validation_is_on_validation_days_and_collection_on_training_days(runner):
@@ -30,12 +30,11 @@ def test_validation_is_on_validation_days_and_collection_on_training_days(runner
     assert score == runner.validate(weights, 5, seed=0)[0]
     rollout = runner.collect(5, (0, 1, 0), sigma=0.1)
     assert rollout.env_steps == 5 * 24 and len(rollout.returns) == 5
-    assert rollout.columns["terminated"].sum() == 5
-    assert rollout.columns["reward"].shape == (120, 2)  # one for each agent's own critic
+    steps = rollout.steps  # (T, B, width)
+    assert steps["terminated"].sum() == 5
+    assert steps["reward"].shape == (24, 5, 2)  # one for each agent's own critic
     # The next inputs of a step are the inputs of the next one, until the day is over.
-    inputs, following = rollout.columns["inputs"], rollout.columns["next_inputs"]
-    order = inputs.reshape(24, 5, -1)
-    np.testing.assert_array_equal(following.reshape(24, 5, -1)[:-1], order[1:])
+    np.testing.assert_array_equal(steps["next_inputs"][:-1], steps["inputs"][1:])
 
 
 def test_settings_of_the_recipe_win():
@@ -45,7 +44,6 @@ def test_settings_of_the_recipe_win():
     config = make_config(recipe)
     assert (config.tau, config.episodes, config.num_stages, config.seed) == (0.5, [7], 1, 4)
     assert 0.9 < config.gamma < 1.0 and config.critic == "separate"
-    assert config.env_runner_cls is DayRunner
 
 
 def test_algorithms_fix_what_makes_them():
