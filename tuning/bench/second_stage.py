@@ -13,11 +13,9 @@ from torch import Tensor
 
 from policies.algorithms.maddpg import MADDPG, MADDPGUpdate
 from policies.staged.algorithm import MINIBATCHES_PER_CALL
-from rllib_grid.envs.grid_env import GridEnv
 from tuning.options.recipe import Recipe
 from tuning.training.configuration import make_config
 
-ENVIRONMENT = GridEnv  # importing it registers "grid"
 UPDATES = MINIBATCHES_PER_CALL  # of one call of the learner
 SIGMA = 0.1
 
@@ -70,7 +68,8 @@ class BareUpdates:
 def bare_updates(algo: MADDPG) -> BareUpdates:
     """Copy the networks of the active stage out of a training with a learner in this process."""
     config = algo.config
-    team: MADDPGUpdate = copy.deepcopy(algo.learner_group._learner.stage_update())
+    copies = algo.learner_group.foreach_learner(lambda own: copy.deepcopy(own.stage_update()))
+    team: MADDPGUpdate = next(iter(copies)).get()
     rates = config.actor_lr[-1], config.critic_lr[-1]
     return BareUpdates(team, rates, config.tau, team.step)
 

@@ -1,4 +1,4 @@
-"""What the commands of many trainings share: how they are run, and what their folder may hold."""
+"""What the commands of many trainings share: budgets, how they are run, what a folder may hold."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class Campaign(Protocol):
     @property
     def quiet(self) -> bool:
         """Whether no progress is shown."""
+
+
+def split_evenly(total: int, parts: int) -> tuple[int, ...]:
+    """Return ``total`` in ``parts`` shares that differ by one at most, the larger ones first."""
+    return tuple(total // parts + (i < total % parts) for i in range(parts))
 
 
 def check_seeds_and_jobs(seeds: Sequence[int], jobs: int | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from policies.algorithms.registry import ALGORITHMS
-from tuning.commands.campaign import check_folder, check_seeds_and_jobs
+from tuning.commands.campaign import check_folder, check_seeds_and_jobs, split_evenly
 from tuning.errors import CommandError
 from tuning.options.arguments import Address, Arguments, CaseSettings, Dashboard, Option
 from tuning.options.case_settings import read_case_settings
@@ -168,8 +168,3 @@ def budgeted_episodes(budget: str, case: str, algorithm: str) -> tuple[int, ...]
             "stage(s)"
         )
     return split_evenly(total, stages)
-
-
-def split_evenly(total: int, parts: int) -> tuple[int, ...]:
-    """Return ``total`` in ``parts`` shares that differ by one at most, the larger ones first."""
-    return tuple(total // parts + (i < total % parts) for i in range(parts))

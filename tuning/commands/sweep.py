@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from policies.algorithms.registry import ALGORITHMS
-from tuning.commands.compare import split_evenly
+from tuning.commands.campaign import split_evenly
 from tuning.errors import CommandError
 from tuning.options.arguments import (
     Address,

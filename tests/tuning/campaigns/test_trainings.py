@@ -24,13 +24,13 @@ def trained(monkeypatch, tmp_path, made_report, ray_session):
     content = made_report()
     monkeypatch.setattr(trainings, "REFRESH_SECONDS", 0.05)
 
-    def stub(cell, plan, command):
+    def stub(cell, training, command):
         from rllib_grid import make_case
 
         with calls.open("a") as file:
-            file.write(f"{cell}{', resumed' if plan.resume else ''}\n")
-        if plan.resume is None:
-            cell.run.write_config(make_case(cell.case), arguments=plan.to_json())
+            file.write(f"{cell}{', resumed' if training.resume else ''}\n")
+        if training.resume is None:
+            cell.run.write_config(make_case(cell.case), arguments=training.recipe.to_json())
         if broken.exists() and str(cell) in broken.read_text().splitlines():
             return "Traceback:\n  ...\nRuntimeError: training diverged\n"
         row = {"episodes_total": 30, "validation_per": 0.5}
@@ -106,7 +106,7 @@ def test_a_failed_cell_loses_no_other(trained, tmp_path, capsys):
 
 
 def test_a_worker_that_dies_is_a_failed_cell(trained, tmp_path, monkeypatch, capsys):
-    def dies(cell, plan, command):
+    def dies(cell, training, command):
         os._exit(7)
 
     monkeypatch.setattr(trainings, "train_cell", dies)

@@ -1,21 +1,16 @@
-"""What is made of a sweep's trials: tables, the best one, pictures; and the live table."""
+"""What is made of a sweep's trials: tables, the best one, pictures."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-import types
 
 import pytest
-from rich.console import Console
 
 from tuning.commands.sweep import SweepArgs, check, training
 from tuning.commands.train import TrainArgs
 from tuning.commands.train import check as check_train
 from tuning.records.files import read_json, write_json
-from tuning.records.measures import PER
-from tuning.sweep.progress import SweepProgress
 from tuning.sweep.report import report_sweep
 
 SEARCH = ("case=ieee13/ieee13-volt", "actor_lr=1e-4..1e-2", "critic_lr=1e-3..1e-2,1e-3")
@@ -100,58 +95,37 @@ def test_without_a_finished_trial_there_is_no_best(made_sweep):
     assert names == ["trials.json", "trials.csv", "trials.md"]  # no row, no picture
 
 
-def fake_trial(name, status, rate):
-    return types.SimpleNamespace(trial_id=name, status=status, config={"actor_lr": rate})
-
-
-def row(per, episodes=500):
-    return {"validation_per": per, "episodes_total": episodes, "stage": 1, "wall_s": 3.0}
-
-
-@pytest.fixture
-def progress():
-    def make(terminal):
-        text = io.StringIO()
-        console = Console(
-            file=text, force_terminal=terminal, width=120, height=40, color_system=None
+def test_days_are_ranked_by_their_validation_return(tmp_path, capsys):
+    args = check(SweepArgs(case="ieee13-day", search=SEARCH[1:2], trials=3, budget=200))
+    write_json(tmp_path / "sweep.json", {"arguments": args.to_json()})
+    trials = []
+    for number, value in enumerate((-60.0, -40.0, None), start=1):
+        row = {"iteration": 1, "stage": 1, "episodes_total": 100, "updates_total": 20}
+        row |= {"validation_return": value, "wall_s": 2.0}
+        trials.append(
+            {
+                "trial": number,
+                "state": "finished",
+                "folder": f"tune/trial_{number}",
+                "error": None,
+                "values": {"actor_lr": 1e-3 * number},
+                "last": row,
+                "arguments": training(args, {"actor_lr": 1e-3 * number}).to_json(),
+                "rows": [row],
+            }
         )
-        space = check(SweepArgs(search=("actor_lr=1e-4..1e-2",))).space
-        return SweepProgress(space, PER, 3, console=console), text
-
-    return make
-
-
-def test_lines_tell_beginnings_and_ends_once(progress):
-    shown, text = progress(terminal=False)
-    trials = [fake_trial("a", "TERMINATED", 1e-3), fake_trial("b", "PENDING", 2e-3)]
-    with shown:
-        shown.refresh(trials, {"a": [row(0.5)]}, {"a": "finished"})  # restored: nothing new
-        trials[1].status = "RUNNING"
-        for status in ("RUNNING", "PAUSED", "RUNNING"):
-            trials[1].status = status
-            shown.refresh(trials, {"a": [row(0.5)], "b": [row(0.25)]}, {"a": "finished"})
-        trials[1].status = "TERMINATED"
-        shown.refresh(trials, {"b": [row(0.25)]}, {"a": "finished", "b": "stopped"})
-    assert text.getvalue().splitlines() == [
-        "trial 2: begun, actor_lr 0.002",
-        "trial 2: stopped, 25.00% after 500 episodes",
+    write_json(tmp_path / "trials.json", {"left": 0, "trials": trials})
+    files = [path.name for path in report_sweep(tmp_path)]
+    assert {"best.json", "validation.png", "hyperparameters.png"} <= set(files)
+    best = read_json(tmp_path / "best.json")
+    assert (best["trial"], best["validation_return"]) == (2, -40.0)
+    assert best["arguments"]["case"] == "ieee13-day"
+    table = (tmp_path / "trials.md").read_text()
+    assert "| trial | state | validation return, EUR a day | actor_lr |" in table
+    ranked = [line.split(" | ")[:3] for line in table.splitlines() if "finished" in line]
+    assert ranked == [
+        ["| 2", "finished", "-40.000"],
+        ["| 1", "finished", "-60.000"],
+        ["| 3", "finished", ""],
     ]
-
-
-def test_table_shows_the_running_and_the_best(progress):
-    shown, text = progress(terminal=True)
-    trials = [fake_trial(name, "TERMINATED", 1e-3) for name in "ab"]
-    trials.append(fake_trial("c", "RUNNING", 2.5e-3))
-    rows = {"a": [row(0.5)], "b": [row(0.25), row(0.125, 1000)], "c": [row(float("nan"))]}
-    with shown:
-        shown.refresh(trials, rows, {"a": "stopped", "b": "finished"})
-        table = text.getvalue()
-    lines = [line.split() for line in table.splitlines() if line.strip()]
-    cells = [line for line in lines if line[0] in "123"]
-    assert [line[:2] for line in cells][:3] == [
-        ["3", "running"],
-        ["2", "finished"],
-        ["1", "stopped"],
-    ]
-    assert cells[1] == ["2", "finished", "1", "1,000", "12.50%", "3", "0.001"]
-    assert "1 of 3 trials finished, 1 running, 1 stopped, best validation PER 12.50%" in table
+    assert "the test days have not been touched" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`sweep`: trials are whole trainings; killed, stopped, perturbed, failed; what comes out of it."""
+"""`sweep` for real: killed, stopped, perturbed, failed, interrupted."""
 
 from __future__ import annotations
 
@@ -12,183 +12,18 @@ import time
 import types
 from pathlib import Path
 
-import pytest
-
 from tuning.cli import main
-from tuning.commands.sweep import SweepArgs, check
-from tuning.judging import evaluation
 from tuning.records.files import read_json
+from tuning.records.measures import PER
 from tuning.records.run_folder import load_run
 from tuning.sweep import search as sweep
-from tuning.sweep.schedulers import Halving, make_scheduler
-from tuning.sweep.trial import METRIC, SHARE, iterations, make_trainable
-from tuning.training import train
 
 ROOT = Path(__file__).resolve().parents[3]
+METRIC = PER.validated
 
 
 def trials_of(out: Path) -> list[dict]:
     return read_json(out / "trials.json")["trials"]
-
-
-# One trial, in this process
-
-
-@pytest.fixture
-def trial(ray_session, monkeypatch):
-    """Return a function that makes a trial with a configuration; touching test states fails."""
-
-    def untouchable(*args, **kwargs):
-        raise AssertionError("a trial looked at the test states")
-
-    monkeypatch.setattr(evaluation, "test_states", untouchable)
-    monkeypatch.setattr(train, "test_states", untouchable)
-    args = check(SweepArgs(search=("actor_lr=1e-4..1e-2", "sigma=0.05..0.5"), budget=1000))
-    made = []
-
-    def make(actor_lr, sigma):
-        made.append(make_trainable(args, 0)(config={"actor_lr": actor_lr, "sigma": sigma}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
-
-
-def test_a_trial_is_a_whole_training_and_sees_no_test_states(trial):
-    one = trial(2e-3, 0.3)
-    results = [one.train()]
-    while not results[-1]["done"]:
-        results.append(one.train())
-    assert [result["stage"] for result in results] == [1, 1, 2, 2]
-    assert [result[SHARE] for result in results] == [25.0, 50.0, 75.0, 100.0]
-    assert len(results) == iterations(one.algo.config)
-    assert results[-1][METRIC] < results[0][METRIC]
-
-
-def test_perturbed_rates_and_noise_are_live_in_a_restored_training(trial, tmp_path, monkeypatch):
-    first, same, other = trial(2e-3, 0.3), trial(2e-3, 0.3), trial(5e-3, 0.1)
-    first.train()
-    first.save(str(tmp_path))
-    noise, rates = [], []
-    for one in (same, other):
-        one.restore(str(tmp_path))
-        runner = one.algo.env_runner_group.local_env_runner
-        collect = runner.collect
-
-        def noted(episodes, seed, sigma, random_actions=False, *, collect=collect):
-            noise.append(sigma)
-            return collect(episodes, seed, sigma, random_actions)
-
-        monkeypatch.setattr(runner, "collect", noted)
-    results = [one.train() for one in (first, same, other)]
-    assert results[0][METRIC] == results[1][METRIC] != results[2][METRIC]
-    assert set(noise) == {0.3, 0.1}
-    for one in (first, same, other):
-        learner = one.algo.learner_group._learner
-        rates.append(learner._optimizer("actor_1").param_groups[0]["lr"])
-    assert rates[0] == rates[1] > 0
-    assert rates[2] == pytest.approx(2.5 * rates[0])
-
-
-# The schedulers, with made-up trials
-
-
-class Fake:
-    """As much of Tune's trial as a scheduler looks at."""
-
-    def __init__(self, name: str, case: str | None = None, iteration: int = 0) -> None:
-        self.trial_id = self.experiment_tag = name
-        self.config = {"tau": 0.005} | ({} if case is None else {"case": case})
-        self.last_result = {"training_iteration": iteration}
-        self.status = "TERMINATED" if iteration == 50 else "PENDING"
-        manager = types.SimpleNamespace(checkpoint_config=types.SimpleNamespace(num_to_keep=None))
-        self.run_metadata = types.SimpleNamespace(checkpoint_manager=manager)
-
-    def is_finished(self) -> bool:
-        return self.status in ("TERMINATED", "ERROR")
-
-
-def report(scheduler, trial, share, per):
-    return scheduler.on_trial_result(None, trial, {SHARE: share, METRIC: per})
-
-
-@pytest.fixture
-def halving():
-    def make(rows=None):
-        scheduler = Halving(lambda name: (rows or {}).get(name, ()))
-        scheduler.set_search_properties(METRIC, "min")
-        return scheduler
-
-    return make
-
-
-def test_asha_stops_the_worse_half_of_each_case(halving):
-    scheduler = halving()
-    trials = {name: Fake(name, name[0]) for name in ("a1", "a2", "a3", "b1")}
-    for trial in trials.values():
-        scheduler.on_trial_add(None, trial)
-    assert report(scheduler, trials["a1"], 20.0, 0.9) == "CONTINUE"
-    assert report(scheduler, trials["a1"], 31.0, 0.2) == "CONTINUE"
-    assert report(scheduler, trials["a2"], 29.0, 0.3) == "CONTINUE"
-    assert report(scheduler, trials["a2"], 30.0, 0.3) == "STOP"
-    assert report(scheduler, trials["a3"], 30.0, 0.1) == "CONTINUE"
-    assert report(scheduler, trials["b1"], 30.0, 5.0) == "CONTINUE"  # the first of its case
-
-
-def test_asha_remembers_what_restored_trials_have_shown(halving):
-    rows = {"old": [{SHARE: 15.0, METRIC: 0.9}, {SHARE: 31.0, METRIC: 0.2}]}
-    scheduler = halving(rows)
-    for name in ("old", "new"):
-        scheduler.on_trial_add(None, Fake(name))
-    assert report(scheduler, Fake("new"), 30.0, 0.3) == "STOP"
-
-
-@pytest.fixture
-def population():
-    """PBT over 50 iterations, so every 10, with trials that are so far."""
-
-    def make(*iterations):
-        args = check(SweepArgs(scheduler="pbt", search=("tau=1e-3..1e-2",)))
-        scheduler = make_scheduler(args, 50, lambda name: ())
-        scheduler.set_search_properties(METRIC, "min")
-        trials = [Fake(str(i), iteration=done) for i, done in enumerate(iterations)]
-        controller = types.SimpleNamespace(search_alg=None, get_trials=lambda: trials)
-        controller.get_live_trials = lambda: [t for t in trials if not t.is_finished()]
-        for trial in trials:
-            scheduler.on_trial_add(controller, trial)
-        return scheduler, controller, trials
-
-    return make
-
-
-@pytest.mark.parametrize(
-    ("iterations", "following"), [((0, 0), 10), ((13, 20, 11), 20), ((20, 20), 30), ((50, 41), 50)]
-)
-def test_pbt_goes_on_where_restored_trials_were(population, iterations, following):
-    scheduler, controller, trials = population(*iterations)
-    assert scheduler._next_perturbation_sync == following
-    chosen = scheduler.choose_trial_to_run(controller)
-    waiting = [trial for trial, done in zip(trials, iterations, strict=True) if done < following]
-    assert chosen in waiting
-
-
-def test_pbt_waits_for_no_trial_that_has_failed(population):
-    scheduler, controller, trials = population(9, 9, 9)
-    for trial in trials[:2]:
-        decision = scheduler.on_trial_result(
-            controller, trial, {"training_iteration": 10, METRIC: 0.5}
-        )
-        assert decision == "PAUSE"
-        trial.status = "PAUSED"
-    trials[2].status = "RUNNING"
-    assert scheduler.choose_trial_to_run(controller) is None  # they wait for the third
-    scheduler.on_trial_error(controller, trials[2])
-    trials[2].status = "ERROR"
-    assert scheduler.choose_trial_to_run(controller) in trials[:2]
-
-
-# Whole sweeps
 
 
 def test_killed_sweep_is_finished_and_its_best_trains_again(

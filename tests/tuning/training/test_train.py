@@ -1,4 +1,4 @@
-"""`train` and `bench` for real, with tiny settings: what they leave, and that nothing is lost."""
+"""`train` for real, with tiny settings: what it leaves, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from policies.algorithms.maddpg import MADDPG
 from policies.controllers.files import load_controllers
@@ -221,21 +220,3 @@ def test_three_stages_separate_critics_and_paper_networks(tmp_path: Path, ray_se
     assert [s["probes"] for s in report["stages"]] == [0, 60, 120]
     controller = load_controllers(out / "controllers")["agent_0"]
     assert (controller.num_stages, controller.kinds) == (3, ["paper"] * 3)
-
-
-def test_bench_measures_every_comparison(tmp_path: Path, ray_session, capsys) -> None:
-    out = tmp_path / "bench"
-    threads = torch.get_num_threads()
-    assert main(["bench", "--seconds", "0.05", "--out", str(out)]) == 0
-    torch.set_num_threads(threads)
-    rates = json.loads((out / "bench.json").read_text())["rates"]
-    assert {name: len(sides) for name, sides in rates.items()} == {
-        "joint environment, steps/s": 2,
-        "AC environment, steps/s": 3,
-        "sampling through the RLlib runner, steps/s": 1,
-        "learner, updates/s": 3,
-        "optimal dispatch, states/s": 3,
-        "one decision, per s": 2,
-    }
-    assert all(rate > 0 for sides in rates.values() for rate in sides.values())
-    assert "bench.json" in capsys.readouterr().out
