@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -86,7 +87,7 @@ def needs_files(args: Any) -> bool:
 @pytest.mark.parametrize("page", pages.PAGES, ids=pages.named)
 def test_options_exist(page: Path) -> None:
     """Of the command that the span names, or of any command where it names none."""
-    known = {name: set(re.findall(r"--[a-z-]+", help_of(name))) for name in COMMANDS}
+    known = options_by_command()
     anyones = set().union(*known.values(), NOT_OURS)
     for span in pages.spans(page):
         name = pages.ours(span).split()[0]
@@ -95,11 +96,14 @@ def test_options_exist(page: Path) -> None:
             assert not unknown, f"{span}: no option {', '.join(unknown)}"
 
 
-def help_of(name: str) -> str:
-    """The help of a command."""
-    parser = build_parser()
-    (choices,) = (a.choices for a in parser._actions if isinstance(a.choices, dict))
-    return str(choices[name].format_help())
+@cache
+def options_by_command() -> dict[str, set[str]]:
+    """All options of each command, from its help."""
+    (parsers,) = (a.choices for a in build_parser()._actions if isinstance(a.choices, dict))
+    return {
+        name: set(re.findall(r"--[a-z-]+", parser.format_help()))
+        for name, parser in parsers.items()
+    }
 
 
 @pytest.fixture
