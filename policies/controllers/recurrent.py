@@ -15,7 +15,7 @@ SLOTTED = ("inputs", "first", "skip")  # maps with a leading axis of places on t
 
 
 def kind_name(actor_net: str) -> str:
-    """The entry in a controller's `kinds` of a `networks.recurrent.RecurrentActor`."""
+    """The entry in a controller's `kinds` of a `networks.recurrent_actors.RecurrentActor`."""
     return PREFIX + actor_net
 
 
@@ -42,7 +42,7 @@ class RecurrentController(AgentController):
         agent: name of the agent.
         signature: see `AgentController`.
         kinds: one entry, "recurrent-plain" or "recurrent-paper".
-        weights: one entry, the arrays of `networks.recurrent.RecurrentActor.agent_layers`.
+        weights: one entry, the arrays of `networks.recurrent_actors.RecurrentActor.agent_layers`.
         rounds: L, rounds per time step.
     """
 
@@ -162,7 +162,7 @@ class RecurrentController(AgentController):
 def _forward(
     kind: str, w: Weights, x: Floats, hidden: Floats | None, own: Floats | None
 ) -> tuple[Floats, Floats]:
-    """`networks.recurrent.RecurrentActor.steps` for one agent and one round.
+    """`networks.recurrent_actors.RecurrentActor.steps` for one agent and one round.
 
     Returns:
         Scaled actions (..., a) and the hidden state (..., width).

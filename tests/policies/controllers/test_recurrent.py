@@ -17,7 +17,7 @@ from policies.contract.walk import Turns
 from policies.controllers.agent import ControllerError
 from policies.controllers.files import load_controllers, save_controllers
 from policies.controllers.recurrent import RecurrentController, kind_name
-from policies.networks.recurrent import RecurrentActor
+from policies.networks.recurrent_actors import RecurrentActor
 from policies.networks.team import ACTORS
 
 SPEC = JointSpec(("agent_0", "agent_1", "agent_10"), (2, 1, 3), (1, 2, 1), (1, 3, 2))

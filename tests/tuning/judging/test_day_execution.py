@@ -10,7 +10,7 @@ from policies.contract.joint_spec import JointSpec
 from policies.controllers.agent import ControllerError
 from policies.controllers.recurrent import RecurrentController, kind_name
 from policies.controllers.staged import Controller
-from policies.networks.recurrent import RecurrentActor
+from policies.networks.recurrent_actors import RecurrentActor
 from rllib_grid import Feeder
 from rllib_grid.cases.day_case import DayCase
 from rllib_grid.devices.heat import HeatPumps

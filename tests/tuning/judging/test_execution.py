@@ -10,7 +10,7 @@ from stand_in import StandIn
 from policies.contract.joint_spec import JointSpec
 from policies.controllers.agent import ControllerError
 from policies.controllers.recurrent import RecurrentController, kind_name
-from policies.networks.recurrent import RecurrentActor
+from policies.networks.recurrent_actors import RecurrentActor
 from rllib_grid import make_case
 from tuning.errors import CommandError
 from tuning.judging import evaluation
