@@ -101,7 +101,8 @@ class Collector:
         state = env.reset()
         self._check("observation", state, self._parts, tally.lengths)
         self._tell("reset", state, np.ones(lanes, np.bool_))
-        inputs = self._inputs(env, state, repeats)
+        probe = self._probing(env, tally)
+        inputs = self._inputs(probe, state, repeats)
         count = int(probes.sum())
         while True:
             action, extras = explorer(inputs)
@@ -116,7 +117,7 @@ class Collector:
                 if literal:
                     next_inputs = np.concatenate([step.next_state, action, step.obs], axis=1)
                 else:
-                    next_inputs = self._inputs(env, step.next_state, repeats)
+                    next_inputs = self._inputs(probe, step.next_state, repeats)
                     count += int(probes[tally.live].sum())
                 row["next_inputs"] = next_inputs
                 row["terminated"] = step.terminated[:, None].astype(np.float32)
@@ -134,14 +135,14 @@ class Collector:
                 state = env.reset(done)
                 self._check("observation", state, self._parts, tally.lengths)
                 self._tell("reset", state, done & tally.live)
-                inputs = self._inputs(env, state, repeats)
+                inputs = self._inputs(probe, state, repeats)
                 if reuse:
                     inputs = np.where(done[:, None], inputs, next_inputs)
                 count += int(probes[finished[:restarted] if reuse else tally.live].sum())
             elif reuse:
                 inputs = next_inputs
             else:
-                inputs = self._inputs(env, step.next_state, repeats)
+                inputs = self._inputs(probe, step.next_state, repeats)
                 count += int(probes[tally.live].sum())
         return Rollout(
             stacked(steps),
@@ -158,7 +159,7 @@ class Collector:
         scaled: Floats = reward * np.float32(self.config.reward_scale)
         return scaled
 
-    def _inputs(self, env: Any, state: Floats, repeats: Ints) -> Floats:
+    def _inputs(self, probe: Act, state: Floats, repeats: Ints) -> Floats:
         """What the active stage sees, behind those before it and behind itself `repeats` times."""
 
         def act(turn: int, seen: Floats) -> Floats:
@@ -172,13 +173,23 @@ class Collector:
         rounds = 1 + int(repeats.max())
         if self.stage == 1 and rounds == 1:
             return state
-        return walk(Turns(self.stage, rounds), state, act, env.probe, see)
+        return walk(Turns(self.stage, rounds), state, act, probe, see)
 
     # --- what comes from outside ------------------------------------------------------------
 
+    def _probing(self, env: Any, tally: Tally) -> Act:
+        """The environment's probe, what is measured being checked."""
+
+        def probe(action: Floats) -> Floats:
+            obs: Floats = env.probe(action)
+            self._check("measurement", obs, self._obs_parts, tally.lengths)
+            return obs
+
+        return probe
+
     def _check_step(self, step: Any, lengths: Ints) -> None:
-        self._check("reward", step.reward[:, None], {}, lengths)
         self._check("reward", step.agent_reward, self._agents, lengths)
+        self._check("reward", step.reward[:, None], {}, lengths)
         self._check("observation", step.next_state, self._parts, lengths)
         self._check("measurement", step.obs, self._obs_parts, lengths)
 

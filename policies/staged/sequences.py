@@ -100,7 +100,7 @@ class SequenceCollector(Collector):
         self._tell("reset", state, tally.live)
         last = np.zeros((len(state), spec.action_dim), np.float32)
         obs = np.zeros((len(state), spec.obs_dim), np.float32)
-        turns = Turns(rounds=config.num_rounds)
+        turns, probe = Turns(rounds=config.num_rounds), self._probing(env, tally)
 
         def act(turn: int, inputs: Floats) -> Floats:
             action, _ = explorer(inputs)
@@ -117,7 +117,7 @@ class SequenceCollector(Collector):
                 return np.concatenate([begun, action, obs], axis=1)
 
             first = np.concatenate([state, last, obs], axis=1)
-            last = act(turns.last, walk(turns, first, act, env.probe, see))
+            last = act(turns.last, walk(turns, first, act, probe, see))
             step = env.step(last)
             tally.step(step)
             self._check_step(step, tally.lengths)

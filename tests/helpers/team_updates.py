@@ -1,4 +1,4 @@
-"""Teams and minibatches that the tests of updates share."""
+"""Updates with small networks, and minibatches, that several tests share."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import copy
 
 import torch
 
+from policies.algorithms.maddpg import MADDPGUpdate
 from policies.contract.joint_spec import JointSpec
-from policies.networks.team import Critics, TeamActor
-from policies.staged.update import Team, own_columns
+from policies.networks.actors import TeamActor
+from policies.networks.critics import Critics
 
 UNEVEN = JointSpec(("a", "b"), (2, 1), (1, 2), (1, 1))
 GAME = JointSpec(("a", "b"), (1, 1), (1, 1), (1, 1))
@@ -16,7 +17,14 @@ RATES = {"actor": 0.05, "critic": 0.02}
 KINDS = [("plain", "quadratic-residual"), ("paper", "paper")]
 
 
-def make_team(spec, n, *, stage=1, kinds=KINDS[0], width=8, rows=6, sgd=True, double=True):
+def make_update(
+    spec, n, rule, *, stage=1, kinds=KINDS[0], width=8, rows=6, sgd=True, double=True, rates=RATES
+):
+    """An update by the rule, with networks that are the same at every call.
+
+    Args:
+        sgd: plain gradient descent at `rates`; else Adam.
+    """
     torch.manual_seed(0)
     nets = {}
     for name in ("actor", "target_actor"):
@@ -29,9 +37,20 @@ def make_team(spec, n, *, stage=1, kinds=KINDS[0], width=8, rows=6, sgd=True, do
         f"{name}_optimizer": torch.optim.SGD(nets[name].parameters(), rate)
         if sgd
         else torch.optim.Adam(nets[name].parameters(), 3e-3)
-        for name, rate in RATES.items()
+        for name, rate in rates.items()
     }
-    return Team(**nets, **optimizers, own=own_columns(spec))
+    return MADDPGUpdate(rule, **nets, **optimizers)
+
+
+def networks(update):
+    """Copies of the networks of an update, by name."""
+    names = ("actor", "target_actor", "critic", "target_critic")
+    return {name: copy.deepcopy(getattr(update, name)) for name in names}
+
+
+def losses_of(figures):
+    """The losses of critics and actors that a step returns, in this order."""
+    return torch.stack([figures["critic"], figures["actor"]])
 
 
 def make_batch(spec, n, stage, rows=9):

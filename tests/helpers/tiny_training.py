@@ -46,9 +46,13 @@ def assert_equal(first, second):
         np.testing.assert_array_equal(value, second[name], err_msg=name)
 
 
+def untimed(counts):
+    """What a stage has counted, without seconds."""
+    return {name: value for name, value in counts.to_dict().items() if name not in TIMES}
+
+
 def counts(algo):
-    """Where the algorithm stands, without seconds; best weights included."""
-    now = algo.progress()
-    ended = [{k: v for k, v in stage.items() if k not in TIMES} for stage in now.pop("ended")]
-    best = [algo.actor_weights(stage + 1) for stage in range(len(ended))]
-    return {k: v for k, v in now.items() if k not in TIMES}, ended, best
+    """Where the algorithm stands, without seconds; frozen weights included."""
+    ended = [untimed(stage) for stage in algo.ended]
+    frozen = [algo.actor_weights(stage + 1) for stage in range(len(ended))]
+    return untimed(algo.counts), ended, frozen

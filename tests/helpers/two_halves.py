@@ -1,4 +1,4 @@
-"""Two teams that share every minibatch, as two learners do, in two threads of one process."""
+"""Two updates that share every minibatch, as two learners do, in two threads of one process."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from team_updates import losses_of
 
 
-def work_in_halves(teams, rows, rule, updates):
-    """Update each of two equal teams with its half of the rows, gradients averaged over both.
+def work_in_halves(updates, rows, steps):
+    """Have each of two equal updates work on its half of the rows, gradients averaged over both.
 
     Args:
-        teams: two, with the same weights.
+        updates: two, with the same weights.
         rows: columns of an even number of rows.
-        rule: of the updates.
-        updates: how many, all with the same rows.
+        steps: how many, all with the same rows.
 
     Returns:
-        Losses (updates, 2), the mean of both teams'.
+        Losses (steps, 2) of critics and actors, the mean of both halves'.
     """
     given, met = [None, None], threading.Barrier(2, timeout=60)
 
@@ -31,7 +31,7 @@ def work_in_halves(teams, rows, rule, updates):
             met.wait()  # before anybody gives the next
 
         mine = {name: column.chunk(2)[i] for name, column in rows.items()}
-        return [teams[i].update(mine, rule, average) for _ in range(updates)]
+        return torch.stack([losses_of(updates[i].step(mine, reduce=average)) for _ in range(steps)])
 
     with ThreadPoolExecutor(2) as pool:
-        return torch.tensor(list(pool.map(work, range(2))), dtype=torch.float64).mean(0)
+        return torch.stack(list(pool.map(work, range(2)))).mean(0)

@@ -8,9 +8,21 @@ import numpy as np
 import pytest
 import torch
 from quadratic_game import GAINS
-from team_updates import GAME, RATES, UNEVEN, assert_same, make_batch, make_team, stepped
+from team_updates import (
+    GAME,
+    RATES,
+    UNEVEN,
+    assert_same,
+    losses_of,
+    make_batch,
+    make_update,
+    networks,
+    stepped,
+)
 from two_halves import work_in_halves
 
+from policies.algorithms.losses import own_columns
+from policies.algorithms.maddpg import UpdateRule
 from policies.contract.joint_spec import JointSpec
 from policies.staged.constraints import (
     Bounds,
@@ -20,7 +32,6 @@ from policies.staged.constraints import (
     charge,
     excess,
 )
-from policies.staged.update import UpdateRule, own_columns
 
 INF = float("inf")
 
@@ -63,21 +74,19 @@ def test_the_model_is_a_linear_map_and_an_mlp():
             torch.testing.assert_close(model(state, action)[e], expected)
 
 
-def constrained(n=1, stage=1, sgd=True, double=True, width=8, **bounds):
-    """A team with a Lagrangian; on (-0.2, 0.3) unless told otherwise."""
-    team = make_team(UNEVEN, n, stage=stage, sgd=sgd, double=double)
-    model = ObservationModel(UNEVEN, width)
-    model = model.double() if double else model
-    kind = torch.float64 if double else torch.float32
+def constrained(n=1, stage=1, joint=True):
+    """An update with a Lagrangian, on (-0.2, 0.3)."""
+    made = make_update(UNEVEN, n, UpdateRule(0.0, 0.1, joint), stage=stage)
+    model, kind = ObservationModel(UNEVEN, 8).double(), torch.float64
     low, high = torch.full((2,), -0.2, dtype=kind), torch.full((2,), 0.3, dtype=kind)
-    given = {"margin": 0.05, "curvature": 6.0, "step": 0.5, "scale": 0.25, **bounds}
-    team.lagrangian = Lagrangian(
+    given = {"margin": 0.05, "curvature": 6.0, "step": 0.5, "scale": 0.25}
+    made.lagrangian = Lagrangian(
         model,
         torch.optim.SGD(model.parameters(), 0.03),
         torch.tensor([1.0, 4.0], dtype=kind),
         Bounds(low, high, **given),
     )
-    return team
+    return made
 
 
 def with_obs(batch, seed=3):
@@ -90,11 +99,11 @@ def with_obs(batch, seed=3):
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_update_by_hand(n, joint):
     """Critic, model, then actors against both at the multipliers of before; these rise last."""
-    team = constrained(n, stage=2)
-    team.updates = 1000
+    made = constrained(n, stage=2, joint=joint)
+    made.updates = 1000
     batch = with_obs(make_batch(UNEVEN, n, stage=2))
-    old = {k: copy.deepcopy(v) for k, v in vars(team).items() if isinstance(v, torch.nn.Module)}
-    old_model = copy.deepcopy(team.lagrangian.model)
+    old = networks(made)
+    old_model = copy.deepcopy(made.lagrangian.model)
     state, action = batch["inputs"][:, :3], batch["action"]
 
     error = old["critic"](state, action.expand(n, -1, -1)) - batch["reward"].T
@@ -106,7 +115,7 @@ def test_one_update_by_hand(n, joint):
     judged = [policy]
     if not joint or n > 1:
         others = policy.detach() if joint else action
-        judged = [policy.where(own, others) for own in own_columns(UNEVEN)]
+        judged = [policy.where(own, others) for own in own_columns(UNEVEN.action_dims)]
     judged = torch.stack(judged)
     actor_loss = -critic(state, judged).mean(1).sum()
     paid, outside = 0.0, 0.0
@@ -120,23 +129,22 @@ def test_one_update_by_hand(n, joint):
     assert paid > 0.01
     assert (outside > 0.001).all()
 
-    found = team.update(batch, UpdateRule(0.0, 0.1, joint))
-    torch.testing.assert_close(found[1], (actor_loss + 0.25 * paid).detach())
-    assert_same(team.critic, critic, "critic")
-    assert_same(team.lagrangian.model, model, "model")
-    assert_same(team.actor, actor, "actor")
+    found = made.step(batch)
+    torch.testing.assert_close(found["actor"], (actor_loss + 0.25 * paid).detach())
+    assert_same(made.critic, critic, "critic")
+    assert_same(made.lagrangian.model, model, "model")
+    assert_same(made.actor, actor, "actor")
     raised = torch.tensor([1.0, 4.0], dtype=torch.float64) + 0.5 * outside.detach()
-    torch.testing.assert_close(team.lagrangian.multipliers, raised)
+    torch.testing.assert_close(made.lagrangian.multipliers, raised)
 
 
 def test_halves_of_a_minibatch_with_averages_are_the_whole():
     """As two learners share one minibatch: the excess is averaged like the gradients."""
-    rule = UpdateRule(0.0, 0.1, True)
     whole, *halves = (constrained(stage=2) for _ in range(3))
     rows = with_obs(make_batch(UNEVEN, 1, stage=2, rows=10))
-    expected = [whole.update(rows, rule) for _ in range(3)]
-    found = work_in_halves(halves, rows, rule, updates=3)
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype))
+    expected = [losses_of(whole.step(rows)) for _ in range(3)]
+    found = work_in_halves(halves, rows, steps=3)
+    torch.testing.assert_close(found, torch.stack(expected))
     for half in halves:
         assert_same(half.actor, whole.actor, "actor")
         assert_same(half.lagrangian.model, whole.lagrangian.model, "model")
@@ -151,33 +159,31 @@ def test_actors_learn_to_hold_a_bound_that_binds():
     """
     h = 0.3
     spec = JointSpec(GAME.agents, (1, 1), (1, 1), (1, 1), full_state=True)
-    team = make_team(spec, 1, width=24, rows=4, sgd=False, double=False)
+    rule = UpdateRule(0.0, 0.01, True)
+    made = make_update(spec, 1, rule, width=24, rows=4, sgd=False, double=False)
     model = ObservationModel(spec, 8)
     bounds = Bounds(
         torch.full((2,), -h), torch.full((2,), h), margin=0.0, curvature=0.0, step=1.0, scale=1.0
     )
     optimizer = torch.optim.Adam(model.parameters())
-    team.lagrangian = Lagrangian(model, optimizer, torch.full((2,), 0.1), bounds)
+    made.lagrangian = Lagrangian(model, optimizer, torch.full((2,), 0.1), bounds)
     rng, gains = np.random.default_rng(0), torch.tensor(GAINS)
     for step in range(600):
-        for each in (team.actor_optimizer, team.critic_optimizer, optimizer):
+        for each in (made.actor_optimizer, made.critic_optimizer, optimizer):
             each.param_groups[0]["lr"] = 2e-2 * (1.0 - step / 600)
         drawn = rng.uniform(-1, 1, (2, 128, 2)).astype(np.float32)
         state, action = torch.from_numpy(drawn)
         reward = -(action - state @ gains.T).square().sum(1, keepdim=True)
         obs = action.sum(1, keepdim=True).expand(-1, 2)
-        team.update(
-            {"inputs": state, "action": action, "reward": reward, "obs": obs},
-            UpdateRule(0.0, 0.01, True),
-        )
+        made.step({"inputs": state, "action": action, "reward": reward, "obs": obs})
     # Twice over, as both agents read the same sum; the price at first is far too low to hold it.
-    assert team.lagrangian.multipliers.sum() > 0.7
+    assert made.lagrangian.multipliers.sum() > 0.7
     state = torch.from_numpy(rng.uniform(-1, 1, (2000, 2)).astype(np.float32))
     wish = state @ gains.T
     total = wish.sum(1)
     best = wish - ((total - total.clamp(-h, h)) / 2)[:, None]
     with torch.no_grad():
-        found = team.actor(state)
+        found = made.actor(state)
     assert (wish - best).abs().mean() > 0.06  # where nothing is held
     assert (found.sum(1).abs() - h).max() < 0.03
     assert (found - best).abs().mean() < 0.03

@@ -9,11 +9,12 @@ import pytest
 import torch
 from quadratic_game import JointGame
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+from team_updates import losses_of
 
 from policies import MADDPGConfig
+from policies.algorithms.maddpg import CRITIC, UpdateRule
 from policies.contract.joint_spec import JointSpec
-from policies.staged.modules import CRITIC, active_stage, actor_id
-from policies.staged.update import UpdateRule
+from policies.staged.modules import ROWS, active_stage, actor_id
 
 SIZE = 16
 
@@ -46,8 +47,8 @@ def rows(count, width=2, seed=0):
 
 def update(learner, count, width=2, seed=0):
     columns = rows(count, width, seed)
-    columns = {name: columns[name] for name in learner.config.replay_columns()}
-    batch = MultiAgentBatch({CRITIC: SampleBatch(columns)}, env_steps=count * SIZE)
+    columns = {name: columns[name] for name in learner.config.columns}
+    batch = MultiAgentBatch({ROWS: SampleBatch(columns)}, env_steps=count * SIZE)
     return learner.update(batch=batch)
 
 
@@ -68,16 +69,16 @@ def same(first, second):
 def test_a_stack_is_worked_off_minibatch_by_minibatch(gamma):
     learner, other = make_learner(gamma=gamma), make_learner(gamma=gamma)
     results = update(learner, 3)
-    team, losses = other.team(), []
+    work, losses = other.stage_update(), []
     for i in range(3):
         decay = 0.5 * (1.0 + np.cos(np.pi * i / 40))
-        team.actor_optimizer.param_groups[0]["lr"] = 2e-3 * decay
-        team.critic_optimizer.param_groups[0]["lr"] = 3e-3 * decay
+        work.actor_optimizer.param_groups[0]["lr"] = 2e-3 * decay
+        work.critic_optimizer.param_groups[0]["lr"] = 3e-3 * decay
         minibatch = {k: torch.from_numpy(v[i * SIZE : (i + 1) * SIZE]) for k, v in rows(3).items()}
-        losses.append(team.update(minibatch, UpdateRule(gamma, 0.002, True)))
+        losses.append(losses_of(work.step(minibatch)))
     for module_id in (actor_id(1), actor_id(2), CRITIC):
         assert same(weights(learner, module_id), weights(other, module_id)), module_id
-    expected = torch.tensor(losses).mean(0)
+    expected = torch.stack(losses).mean(0)
     found = [results[i]["total_loss"].peek() for i in (CRITIC, actor_id(1))]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -91,7 +92,7 @@ def test_rates_follow_a_cosine_over_the_stage_and_start_again():
     update(learner, 9)
     last = 0.5 * (1.0 + np.cos(np.pi * 19 / 20))
     assert rates(learner) == pytest.approx([4e-3 * last, 3e-3 * last])
-    learner.begin_stage(2, learner.team().actor.state_dict())
+    learner.begin_stage(2, learner.stage_update().actor.state_dict())
     update(learner, 1, width=6)
     assert rates(learner) == pytest.approx([4e-3, 1e-3])
 
@@ -106,8 +107,8 @@ def test_the_next_stage_begins_with_fresh_actors_and_the_critic_of_the_last():
     learner, fresh = make_learner(gamma=0.9), make_learner(gamma=0.9)
     update(learner, 5)
     critic = weights(learner, CRITIC)
-    assert not critic["critic.last.weight"].equal(critic["target.last.weight"])
-    best = {k: v.numpy() + 0.5 for k, v in learner.team().target_actor.state_dict().items()}
+    assert not critic["network.last.weight"].equal(critic["target.last.weight"])
+    best = {k: v.numpy() + 0.5 for k, v in learner.stage_update().target_actor.state_dict().items()}
     learner.begin_stage(2, best)
     assert learner.stage == active_stage(learner.module) == 2
     frozen = weights(learner, actor_id(1))
@@ -122,9 +123,9 @@ def test_the_next_stage_begins_with_fresh_actors_and_the_critic_of_the_last():
     ]
     carried = weights(learner, CRITIC)
     for name, value in critic.items():
-        if name.startswith("critic."):
+        if name.startswith("network."):
             assert carried[name].equal(value)
-            assert carried["target." + name.removeprefix("critic.")].equal(value)
+            assert carried["target." + name.removeprefix("network.")].equal(value)
     for module_id in (CRITIC, actor_id(2)):
         assert not learner.get_optimizer(module_id).state
     update(learner, 5, width=6)
@@ -139,11 +140,11 @@ def test_a_critic_that_is_not_carried_over_starts_anew():
     update(learner, 5)
     trained = weights(learner, CRITIC)
     for each in (learner, other):
-        each.begin_stage(2, each.team().actor.state_dict())
+        each.begin_stage(2, each.stage_update().actor.state_dict())
     begun = weights(learner, CRITIC)
     assert same(begun, weights(other, CRITIC))  # whatever it had learnt
     for name, value in begun.items():
-        assert value.equal(begun[name.replace("critic.", "target.", 1)])
+        assert value.equal(begun[name.replace("network.", "target.", 1)])
         if name.endswith("weight"):
             assert not value.equal(trained[name])
             assert not value.equal(initial[name])
@@ -155,7 +156,7 @@ def test_state_round_trip_goes_on_bit_by_bit(stage):
     width = 2
     update(first, 4)
     if stage == 2:
-        first.begin_stage(2, first.team().actor.state_dict())
+        first.begin_stage(2, first.stage_update().actor.state_dict())
         width = 6
         update(first, 3, width=6)
     second.set_state(copy.deepcopy(first.get_state()))
@@ -171,10 +172,10 @@ def test_inputs_are_whitened_for_current_and_averaged_actors():
     learner = make_learner()
     sample = (np.random.default_rng(0).standard_normal((500, 2)) * [3.0, 0.2] + 1.0).astype("f4")
     learner.fit_inputs(sample)
-    team = learner.team()
-    assert same(team.actor.state_dict(), team.target_actor.state_dict())
-    mapped = team.actor.gather(torch.from_numpy(sample)) @ team.actor.input_map
-    mapped = mapped + team.actor.input_shift
+    work = learner.stage_update()
+    assert same(work.actor.state_dict(), work.target_actor.state_dict())
+    mapped = work.actor.gather(torch.from_numpy(sample)) @ work.actor.input_map
+    mapped = mapped + work.actor.input_shift
     torch.testing.assert_close(mapped.std(1), torch.ones(2, 1), rtol=1e-3, atol=0)
 
 
@@ -197,3 +198,14 @@ def test_gradients_are_averaged_over_learners(monkeypatch):
     monkeypatch.setattr(torch.distributed, "all_reduce", lambda flat: flat.add_(theirs))
     learner._average_gradients(mine)
     assert [gradient.tolist() for gradient in mine] == [[2.0, 1.0], [[2.0], [0.0]]]
+
+
+def test_the_rule_is_that_of_the_settings():
+    learner = make_learner(gamma=0.9, tau=0.25, critic_tau=0.5, actor_step="own")
+    assert learner.stage_update().rule == UpdateRule(0.9, 0.25, False, 0.5)
+    assert make_learner().stage_update().rule == UpdateRule(0.0, 0.002, True, None)
+
+
+def test_there_is_no_loss_of_a_single_module():
+    with pytest.raises(NotImplementedError, match="no loss of a single module"):
+        make_learner().compute_loss_for_module()

@@ -8,8 +8,9 @@ from quadratic_game import JointGame
 from ray.rllib.core.columns import Columns
 
 from policies import MADDPGConfig
+from policies.algorithms.maddpg import CRITIC
 from policies.contract.joint_spec import JointSpec
-from policies.staged.modules import CRITIC, active_stage
+from policies.staged.modules import CentralModule, active_stage
 
 
 def build(num_stages=3, inference_only=False, **settings):
@@ -36,7 +37,7 @@ def test_runners_hold_neither_critics_nor_targets():
 @pytest.mark.parametrize(("critic", "count"), [("shared", 1), ("separate", 2)])
 def test_number_of_critics(critic, count):
     module = build(critic=critic)[CRITIC]
-    assert module.critic.n == module.target.n == count
+    assert module.network.n == module.target.n == count
 
 
 def test_active_stage_is_the_last_that_has_begun():
@@ -55,7 +56,7 @@ def test_forward_is_the_actors_own():
     torch.testing.assert_close(action, module.actor(x))
     critic = build()[CRITIC]
     value = critic.forward_train({Columns.OBS: x[:, :2], Columns.ACTIONS: action})["q"]
-    torch.testing.assert_close(value, critic.critic(x[:, :2], action[None]))
+    torch.testing.assert_close(value, critic.network(x[:, :2], action[None]))
 
 
 def test_building_leaves_the_global_generator_alone():
@@ -64,3 +65,25 @@ def test_building_leaves_the_global_generator_alone():
     torch.manual_seed(3)
     build()
     assert torch.rand(1).equal(expected)
+
+
+def test_a_central_network_begins_afresh_with_its_target():
+    one, other = build()[CRITIC], build()[CRITIC]
+    assert isinstance(one, CentralModule) and one.trained is one.network
+    before = one.network.last.weight.clone()
+    for module in (one, other):
+        with torch.no_grad():
+            module.network.last.weight.add_(torch.rand(1))
+        module.restart(2)
+    assert one.network.last.weight.equal(other.network.last.weight)
+    assert one.target.last.weight.equal(one.network.last.weight)
+    assert not one.network.last.weight.equal(before)
+
+
+def test_without_an_average_there_are_no_target_actors():
+    config = MADDPGConfig().training(actor_width=8)
+    config.averaged = False
+    spaces = config.module_spaces(JointSpec.of(JointGame(1, 0)), has_probe=True)
+    module = config.get_multi_rl_module_spec(spaces=spaces).build()["actor_1"]
+    assert not hasattr(module, "target")
+    assert module.get_non_inference_attributes() == []

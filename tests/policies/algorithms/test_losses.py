@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from policies.contract.joint_spec import JointSpec
-from policies.staged import losses
-from policies.staged.update import own_columns
+from policies.algorithms import losses
 
-SPEC = JointSpec(("a", "b"), (1, 1), (1, 2), (0, 0))
-OWN = own_columns(SPEC)
+OWN = losses.own_columns((1, 2))
 
 
 def test_target_by_hand():

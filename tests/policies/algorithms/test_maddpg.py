@@ -12,11 +12,23 @@ import numpy as np
 import pytest
 import torch
 from quadratic_game import GAINS
-from team_updates import GAME, KINDS, RATES, UNEVEN, assert_same, make_batch, make_team, stepped
+from team_updates import (
+    GAME,
+    KINDS,
+    RATES,
+    UNEVEN,
+    assert_same,
+    losses_of,
+    make_batch,
+    make_update,
+    networks,
+    stepped,
+)
 from two_halves import work_in_halves
 
-from policies.networks.actors import TeamActor
-from policies.staged.update import UpdateRule, copy_weights, own_columns
+from policies.algorithms.losses import own_columns
+from policies.algorithms.maddpg import UpdateRule
+from policies.staged.descent import copy_weights
 
 
 def between(target, source, tau):
@@ -36,10 +48,11 @@ def between(target, source, tau):
 def test_one_update_by_hand(critic_tau, n, joint, gamma, stage, kinds):
     """Critic, then actors against the new critic, then targets; nothing else moves."""
     tau = 0.1
-    team = make_team(UNEVEN, n, stage=stage, kinds=kinds)
-    team.updates = 1000  # far enough for tau to be itself
+    rule = UpdateRule(gamma, tau, joint, critic_tau)
+    made = make_update(UNEVEN, n, rule, stage=stage, kinds=kinds)
+    made.updates = 1000  # far enough for tau to be itself
     batch = make_batch(UNEVEN, n, stage)
-    old = {k: copy.deepcopy(v) for k, v in vars(team).items() if isinstance(v, torch.nn.Module)}
+    old = networks(made)
     state, action = batch["inputs"][:, :3], batch["action"]
 
     target = batch["reward"].T
@@ -64,33 +77,34 @@ def test_one_update_by_hand(critic_tau, n, joint, gamma, stage, kinds):
             actor_loss = actor_loss - values[min(i, n - 1)].mean()
     actor = stepped(old["actor"], actor_loss, RATES["actor"])
 
-    found = team.update(batch, UpdateRule(gamma, tau, joint, critic_tau))
-    torch.testing.assert_close(torch.stack(found), torch.stack([critic_loss, actor_loss]).detach())
-    assert not any(loss.requires_grad for loss in found)
-    assert_same(team.critic, critic, "critic")
-    assert_same(team.actor, actor, "actor")
-    assert_same(team.target_actor, between(old["target_actor"], actor, tau), "target_actor")
+    found = made.step(batch)
+    expected = torch.stack([critic_loss, actor_loss]).detach()
+    torch.testing.assert_close(losses_of(found), expected)
+    assert not any(loss.requires_grad for loss in found.values())
+    assert_same(made.critic, critic, "critic")
+    assert_same(made.actor, actor, "actor")
+    assert_same(made.target_actor, between(old["target_actor"], actor, tau), "target_actor")
     moved = (
         between(old["target_critic"], critic, critic_tau or tau)
         if gamma > 0.0
         else old["target_critic"]
     )
-    assert_same(team.target_critic, moved, "target_critic")
-    assert team.updates == 1001
+    assert_same(made.target_critic, moved, "target_critic")
+    assert made.updates == 1001
 
 
 @pytest.mark.parametrize("joint", [True, False])
 @pytest.mark.parametrize("n", [1, 2])
 def test_actor_gradient_by_finite_differences(n, joint):
     """Each agent climbs its own critic in its own weights, the others held."""
-    team = make_team(UNEVEN, n, stage=2)
-    team.critic_optimizer = torch.optim.SGD(team.critic.parameters(), 0.0)
+    rates = {**RATES, "critic": 0.0}
+    made = make_update(UNEVEN, n, UpdateRule(0.0, 0.1, joint), stage=2, rates=rates)
     batch = make_batch(UNEVEN, n, stage=2)
-    actor = copy.deepcopy(team.actor)
-    team.update(batch, UpdateRule(0.0, 0.1, joint))
-    before, after = actor.state_dict(), team.actor.state_dict()
+    actor = copy.deepcopy(made.actor)
+    made.step(batch)
+    before, after = actor.state_dict(), made.actor.state_dict()
     names = [name for name, _ in actor.named_parameters()]
-    state, own = batch["inputs"][:, :3], own_columns(UNEVEN)
+    state, own = batch["inputs"][:, :3], own_columns(UNEVEN.action_dims)
 
     def objective(agent, direction, step):
         """Agent's value when its own weights (its row of the stack) move along a direction."""
@@ -100,7 +114,7 @@ def test_actor_gradient_by_finite_differences(n, joint):
         policy = actor.with_weights(moved)(batch["inputs"])
         others = actor(batch["inputs"]) if joint else batch["action"]
         judged = policy.where(own[agent], others)
-        return team.critic(state, judged.expand(n, -1, -1))[min(agent, n - 1)].mean().item()
+        return made.critic(state, judged.expand(n, -1, -1))[min(agent, n - 1)].mean().item()
 
     generator = torch.Generator().manual_seed(2)
     for agent in range(2):
@@ -120,18 +134,18 @@ def test_actor_gradient_by_finite_differences(n, joint):
 
 def test_average_forgets_fast_at_first():
     """Until 1 / tau updates the targets are the mean of the weights so far."""
-    team = make_team(GAME, 1)
+    made = make_update(GAME, 1, UpdateRule(0.0, 0.01, True))
     batch = make_batch(GAME, 1, stage=1)
-    seen = [copy.deepcopy(team.target_actor.skip)]
+    seen = [copy.deepcopy(made.target_actor.skip)]
     for _ in range(4):
-        team.update(batch, UpdateRule(0.0, 0.01, True))
-        seen.append(team.actor.skip.detach().clone())
-    torch.testing.assert_close(team.target_actor.skip, torch.stack(seen).mean(0))
+        made.step(batch)
+        seen.append(made.actor.skip.detach().clone())
+    torch.testing.assert_close(made.target_actor.skip, torch.stack(seen).mean(0))
 
 
 def test_gradients_are_reduced_before_each_step():
     """With `reduce` doubling them, plain gradient descent goes twice as far."""
-    once, twice = (make_team(UNEVEN, 2) for _ in range(2))
+    once, twice = (make_update(UNEVEN, 2, UpdateRule(0.0, 0.1, True)) for _ in range(2))
     start = copy.deepcopy(once.critic)
     batch = make_batch(UNEVEN, 2, stage=1)
     calls = []
@@ -140,8 +154,8 @@ def test_gradients_are_reduced_before_each_step():
         calls.append(len(gradients))
         torch._foreach_mul_(gradients, 2.0)
 
-    once.update(batch, UpdateRule(0.0, 0.1, True))
-    twice.update(batch, UpdateRule(0.0, 0.1, True), double)
+    once.step(batch)
+    twice.step(batch, reduce=double)
     assert calls == [len(list(start.parameters())), len(list(once.actor.parameters()))]
     for old, one, two in zip(
         start.parameters(), once.critic.parameters(), twice.critic.parameters(), strict=True
@@ -156,26 +170,18 @@ def test_gradients_are_reduced_before_each_step():
 def test_halves_of_a_minibatch_with_averaged_gradients_are_the_whole(n, joint, gamma, kinds):
     """As two learners share one minibatch; agents of unequal width, plain gradient descent."""
     rule = UpdateRule(gamma, 0.1, joint)
-    whole, *halves = (make_team(UNEVEN, n, stage=2, kinds=kinds) for _ in range(3))
+    whole, *halves = (make_update(UNEVEN, n, rule, stage=2, kinds=kinds) for _ in range(3))
     rows = make_batch(UNEVEN, n, stage=2, rows=10)
     start = {name: copy.deepcopy(getattr(whole, name)) for name in ("actor", "critic")}
-    expected = [whole.update(rows, rule) for _ in range(3)]
-    found = work_in_halves(halves, rows, rule, updates=3)
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype))
+    expected = [losses_of(whole.step(rows)) for _ in range(3)]
+    found = work_in_halves(halves, rows, steps=3)
+    torch.testing.assert_close(found, torch.stack(expected))
     for name in ("actor", "critic", "target_actor", "target_critic"):
         for half in halves:
             assert_same(getattr(half, name), getattr(whole, name), name)
     for name, before in start.items():
         moved = zip(before.parameters(), getattr(whole, name).parameters(), strict=True)
         assert all((old != new).any() for old, new in moved)
-
-
-def test_copy_weights_takes_buffers_too():
-    first, second = (TeamActor(GAME, 1, kind="plain", width=4) for _ in range(2))
-    first.fit_inputs(torch.rand(50, 2), 1e-3)
-    copy_weights(second, first)
-    assert_same(second, first, "actor")
-    assert second.first.weight.data_ptr() != first.first.weight.data_ptr()
 
 
 # --- learning ---------------------------------------------------------------------------
@@ -203,18 +209,18 @@ def known_value(batch, n, const=0.0):
 
 @pytest.mark.parametrize(("n", "joint"), [(1, True), (2, True), (1, False)])
 def test_without_discount_critic_learns_the_reward_and_actors_their_gains(n, joint):
-    team = make_team(GAME, n, width=16, rows=4, sgd=False, double=False)
-    rng = np.random.default_rng(0)
     rule = UpdateRule(0.0, 0.01, joint)
+    made = make_update(GAME, n, rule, width=16, rows=4, sgd=False, double=False)
+    rng = np.random.default_rng(0)
     for step in range(400):
-        for optimizer in (team.actor_optimizer, team.critic_optimizer):
+        for optimizer in (made.actor_optimizer, made.critic_optimizer):
             optimizer.param_groups[0]["lr"] = 1e-2 * (1.0 - step / 400)
-        team.update(game_batch(rng, n), rule)
+        made.step(game_batch(rng, n))
     test = game_batch(rng, n, rows=1000)
     with torch.no_grad():
-        value = team.critic(test["inputs"], test["action"].expand(n, -1, -1))
-        action = team.actor(test["inputs"])
-        averaged = team.target_actor(test["inputs"])
+        value = made.critic(test["inputs"], test["action"].expand(n, -1, -1))
+        action = made.actor(test["inputs"])
+        averaged = made.target_actor(test["inputs"])
     error = (value - known_value(test, n)).square().mean().sqrt()
     assert error < 0.03  # the rewards' standard deviation is above 0.5
     # E[s_j | s_i] = 0: the best rule knows its own part alone, a_i = G_ii s_i.
@@ -231,21 +237,22 @@ def test_with_discount_critic_learns_the_return_of_its_actors(ends):
     held at a_i = 0.8 s_i: v = -|0.8 I - G|^2 / 3 = -(2 * 0.16 + 2 * 0.09) / 3.
     """
     gamma, v = 0.8, -(2 * 0.4**2 + 2 * 0.3**2) / 3
-    team = make_team(GAME, 1, width=16, rows=4, sgd=False, double=False)
-    for actor in (team.actor, team.target_actor):
+    rule = UpdateRule(gamma, 0.05, True)
+    made = make_update(GAME, 1, rule, width=16, rows=4, sgd=False, double=False)
+    for actor in (made.actor, made.target_actor):
         with torch.no_grad():
             for parameter in actor.parameters():
                 parameter.zero_()
             actor.skip.fill_(0.8)
-    team.actor_optimizer = torch.optim.SGD(team.actor.parameters(), 0.0)
-    copy_weights(team.target_critic, team.critic)
+    made.actor_optimizer.param_groups[0]["lr"] = 0.0
+    copy_weights(made.target_critic, made.critic)
     rng = np.random.default_rng(0)
     for step in range(800):
-        team.critic_optimizer.param_groups[0]["lr"] = 1e-2 * (1.0 - step / 800)
-        team.update(game_batch(rng, 1, ends=ends), UpdateRule(gamma, 0.05, True))
+        made.critic_optimizer.param_groups[0]["lr"] = 1e-2 * (1.0 - step / 800)
+        made.step(game_batch(rng, 1, ends=ends))
     test = game_batch(rng, 1, rows=1000)
     with torch.no_grad():
-        value = team.critic(test["inputs"], test["action"][None])
+        value = made.critic(test["inputs"], test["action"][None])
     k = gamma * (1.0 - ends)
     error = value - known_value(test, 1, const=k * v / (1.0 - k))
     assert abs(error.mean().item()) < 0.03  # the constants are -0.667 and -0.111
