@@ -11,6 +11,7 @@ from ray.rllib.utils.metrics import LEARNER_RESULTS
 
 from policies.staged.algorithm import StagedAlgorithm
 from policies.staged.modules import actor_id
+from policies.staged.schedule import StageCounts
 from tuning.commands.train import Training
 from tuning.errors import CommandError
 from tuning.records.checkpoints import CheckpointRule, parse_interval, save_checkpoint
@@ -48,7 +49,7 @@ def iterate(algo: StagedAlgorithm, validate: Validate) -> ProgressRow:
         validation_return=now.validation_return,
         env_steps_per_s=_rate(now.env_steps, now.sample_s),
         updates_per_s=_rate(now.updates, now.update_s),
-        replay_fill=algo.memory.fill,
+        replay_fill=_fill(algo, now),
         critic_loss=_loss(losses, "critic"),
         actor_loss=_loss(losses, actor_id(now.stage)),
         wall_s=now.wall_s + sum(counts.wall_s for counts in before),
@@ -126,6 +127,12 @@ def _save(algo: StagedAlgorithm, run: RunFolder, rows: list[Mapping[str, Any]], 
         save_checkpoint(algo, run, keep)
     except CommandError as error:
         raise CommandError(f"{error}; {go_on(run)}") from error
+
+
+def _fill(algo: StagedAlgorithm, now: StageCounts) -> float:
+    """Share of the replay that a stage has filled; of a memory without a capacity 0."""
+    capacity = getattr(algo.config, "replay_capacity", 0)
+    return now.replay_rows / capacity if capacity else 0.0
 
 
 def _loss(losses: Mapping[str, Any], module: str) -> float:

@@ -24,7 +24,7 @@ from nodes import Nodes
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from policies.algorithms.maddpg import MADDPG
-from policies.staged import algorithm as maddpg
+from policies.staged import crew
 from policies.staged.modules import actor_id
 from tuning.campaigns import trainings as grid
 from tuning.cli import build_parser, main
@@ -44,8 +44,8 @@ def before_iteration(monkeypatch) -> Callable[[dict[int, Callable[[MADDPG], None
     """Have something done before some iterations of the trainings that follow; they make many."""
     make_config, step = train.make_config, MADDPG.training_step
 
-    def short_iterations(args):
-        return make_config(args).stages(updates_per_iteration=50, validation_episodes=100)
+    def short_iterations(*words):
+        return make_config(*words).stages(updates_per_iteration=50, validation_episodes=100)
 
     def arrange(acts: dict[int, Callable[[MADDPG], None]]) -> None:
         def work(self: MADDPG) -> None:
@@ -98,13 +98,13 @@ def test_runners_that_die_are_replaced(
         actor = runner.module[actor_id(1)].unwrapped().actor
         return {name: value.numpy() for name, value in actor.state_dict().items()}
 
-    held, collect = [], MADDPG._collect
+    held, collect = [], crew.Crew.collect_due
 
-    def watch(self: MADDPG, plan) -> None:
-        collect(self, plan)
-        held.append(self.env_runner_group.foreach_env_runner(of_first_stage))
+    def watch(self: crew.Crew, *words) -> None:
+        collect(self, *words)
+        held.append(self._group.foreach_env_runner(of_first_stage))
 
-    monkeypatch.setattr(MADDPG, "_collect", watch)
+    monkeypatch.setattr(crew.Crew, "collect_due", watch)
     before_iteration({3: kill_runner, FIRST + 2: kill_unseen})
     assert main([*TINY, "--num-env-runners", "2", "--out", str(run.path)]) == 0
     assert counts(run) == COUNTS
@@ -121,11 +121,11 @@ def test_runners_that_never_come_back_end_the_training_with_one_line(
     run = RunFolder(tmp_path / "run")
     before_iteration({3: kill_runner})
     make_config = train.make_config
-    monkeypatch.setattr(maddpg, "RUNNERS_WAIT_S", 1.0)
+    monkeypatch.setattr(crew, "RUNNERS_WAIT_S", 1.0)
     monkeypatch.setattr(
         train,
         "make_config",
-        lambda args: make_config(args).fault_tolerance(max_num_env_runner_restarts=0),
+        lambda *words: make_config(*words).fault_tolerance(max_num_env_runner_restarts=0),
     )
     words = [*TINY, "--num-env-runners", "1", "--checkpoint-every", "0s", "--out", run.path]
     code, _, err = door(*words)
@@ -203,7 +203,7 @@ words, raylet = json.loads(sys.argv[1]), int(sys.argv[2])
 work, MADDPG.training_step = MADDPG.training_step, step
 write, MADDPG.export_controllers = MADDPG.export_controllers, export
 make_config = train.make_config
-train.make_config = lambda args: make_config(args).stages(
+train.make_config = lambda *words: make_config(*words).stages(
     updates_per_iteration=10, validation_episodes=100
 )
 sys.exit(cli.main(words))
@@ -352,7 +352,7 @@ def test_commands_and_links_of_the_pages_hold(page: str) -> None:
     commands = re.findall(r"python -m tuning (.*?)(?:[\"']|$)", script, flags=re.MULTILINE)
     assert commands
     for command in commands:
-        build_parser().parse_exactly(shlex.split(re.sub(r"\$\(\(.*?\)\)", "64", command)))
+        build_parser().parse_exactly(shlex.split(re.sub(r"\$jobs", "64", command)))
 
 
 def test_cluster_file_is_one_that_ray_takes() -> None:
