@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from policies.contract.joint_spec import JointSpec
-from policies.networks.recurrent_layers import SlotLinear, StackedGRU, at_slots, slot
+from policies.networks.recurrent_layers import SlotLinear, StackedGRU, at_slots, in_rounds, slot
 from policies.networks.stacked import StackedLayerNorm, StackedLinear
 from policies.networks.team import Team, arrays
 from policies.networks.whitening import whitening
@@ -76,6 +76,11 @@ class RecurrentActor(Team):
             (rounds, B, A) in [-1, 1].
         """
         return self.steps(inputs, 0, None)[0]
+
+    def of_rows(self, rows: Tensor) -> Tensor:
+        """The same of flat rows: (B, rounds * (S + A + O)) -> (B, rounds * A)."""
+        action: Tensor = self(in_rounds(rows, self.spec.input_dim(2)))
+        return action.transpose(0, 1).flatten(1)
 
     def steps(self, inputs: Tensor, start: int, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
         """Joint actions of rounds in the middle of a trajectory.

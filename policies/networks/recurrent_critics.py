@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from policies.contract.joint_spec import JointSpec
-from policies.networks.recurrent_layers import SlotLinear, StackedGRU, slot
+from policies.networks.recurrent_layers import SlotLinear, StackedGRU, in_rounds, slot
 from policies.networks.stacked import StackedLayerNorm, StackedLinear
 
 RECURRENT_CRITICS = ("paper", "quadratic-residual")
@@ -113,3 +113,18 @@ class RecurrentCritics(nn.Module):
         residual: Tensor = self.last(F.silu(self.second(h, slots)), slots).squeeze(-1)
         quadratic: Tensor = self.quadratic(z, slots).square().sum(-1)
         return residual - quadratic
+
+    def of_rows(self, rows: Tensor, action: Tensor) -> Tensor:
+        """The same of flat rows.
+
+        Args:
+            rows: (B, rounds * (S + A + O)).
+            action: (E, B, rounds * A).
+
+        Returns:
+            (E, B, rounds).
+        """
+        inputs = in_rounds(rows, self.spec.input_dim(2))
+        judged = action.unflatten(-1, (len(inputs), -1)).transpose(1, 2)
+        value: Tensor = self(inputs, self.remember(inputs), judged)
+        return value.transpose(1, 2)

@@ -46,6 +46,7 @@ class Collector:
         self._parts = dict(zip(spec.agents, _parts(spec.state_dims), strict=True))
         self._obs_parts = dict(zip(spec.agents, _parts(spec.obs_dims), strict=True))
         self._agents = dict(zip(spec.agents, _parts((1,) * spec.num_agents), strict=True))
+        self._sound = True  # no action has been anything but a number
 
     @property
     def act(self) -> Act:
@@ -106,6 +107,7 @@ class Collector:
         count = int(probes.sum())
         while True:
             action, extras = explorer(inputs)
+            self._note(action)
             step = env.step(action)
             tally.step(step)
             self._check_step(step, tally.lengths)
@@ -181,11 +183,16 @@ class Collector:
         """The environment's probe, what is measured being checked."""
 
         def probe(action: Floats) -> Floats:
+            self._note(action)
             obs: Floats = env.probe(action)
             self._check("measurement", obs, self._obs_parts, tally.lengths)
             return obs
 
         return probe
+
+    def _note(self, action: Floats) -> None:
+        """Whether what comes back is the environment's: actors that have diverged do anything."""
+        self._sound = self._sound and bool(np.isfinite(action).all())
 
     def _check_step(self, step: Any, lengths: Ints) -> None:
         self._check("reward", step.agent_reward, self._agents, lengths)
@@ -194,7 +201,7 @@ class Collector:
         self._check("measurement", step.obs, self._obs_parts, lengths)
 
     def _check(self, kind: str, values: Floats, parts: dict[Any, slice], lengths: Ints) -> None:
-        if values.shape[1]:
+        if self._sound and values.shape[1]:
             check_finite(kind, values, parts, lengths)
 
     def _check_lengths(self, tally: Tally) -> None:

@@ -130,15 +130,15 @@ class Watch:
 
     def step(self, action: NDArray[np.float32], step: Any, live: NDArray[np.bool_]) -> None:
         """All lanes have taken a step under the joint action (B, A); those of `live` count."""
-        agents = (*self._spec.agents, "__all__")
         for lane in np.flatnonzero(live).tolist():
             self._episodes[lane].add_env_step(
                 observations=self._cut(step.next_state[lane], self._spec.state_dims),
                 actions=self._cut(action[lane], self._spec.action_dims),
                 rewards=dict(zip(self._spec.agents, step.agent_reward[lane].tolist(), strict=True)),
                 infos={agent: {} for agent in self._spec.agents},
-                terminateds=dict.fromkeys(agents, bool(step.terminated[lane])),
-                truncateds=dict.fromkeys(agents, bool(step.truncated[lane])),
+                # Of all at once: flags of each agent RLlib would take for a termination.
+                terminateds={"__all__": bool(step.terminated[lane])},
+                truncateds={"__all__": bool(step.truncated[lane])},
             )
             self._call("step", lane)
             if step.terminated[lane] or step.truncated[lane]:

@@ -73,7 +73,8 @@ class ActorModule(TorchRLModule, InferenceOnlyAPI):
         return ["target"] if self.model_config["averaged"] else []
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        return {Columns.ACTIONS: self.actor(batch[Columns.OBS])}
+        act = getattr(self.actor, "of_rows", self.actor)  # where rows are whole trajectories
+        return {Columns.ACTIONS: act(batch[Columns.OBS])}
 
 
 class CentralModule(TorchRLModule):
@@ -100,7 +101,8 @@ class CentralModule(TorchRLModule):
         self.target.load_state_dict(fresh)
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        return {"q": self.network(batch[Columns.OBS], batch[Columns.ACTIONS][None])}
+        judge = getattr(self.network, "of_rows", self.network)  # as in `ActorModule`
+        return {"q": judge(batch[Columns.OBS], batch[Columns.ACTIONS][None])}
 
 
 class ConstraintModule(TorchRLModule):

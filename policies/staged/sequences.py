@@ -118,6 +118,7 @@ class SequenceCollector(Collector):
 
             first = np.concatenate([state, last, obs], axis=1)
             last = act(turns.last, walk(turns, first, act, probe, see))
+            self._note(last)
             step = env.step(last)
             tally.step(step)
             self._check_step(step, tally.lengths)

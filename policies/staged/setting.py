@@ -92,7 +92,7 @@ class Setting:
     def _one(self, value: Any, shown: Any) -> Any:
         fine = False
         if self.kind is bool:
-            fine = isinstance(value, bool) or type(value).__name__ == "bool_"
+            fine = type(value).__name__ in ("bool", "bool_")  # numpy's, old and new, too
             value = bool(value) if fine else value
         elif self.kind is str:
             fine = isinstance(value, str) and value in self.choices

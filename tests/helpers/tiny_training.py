@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import quadratic_game  # noqa: F401  # registers the environment
 
-from policies import MADDPGConfig
+from policies import MADDPGConfig, MARDPGConfig
 
 TIMES = ("wall_s", "sample_s", "update_s")
 
@@ -19,6 +19,20 @@ def tiny(num_stages=2, seed=0, **settings):
         .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=8, **settings)
         .stages(num_stages=num_stages, episodes=24, warmup_episodes=8)
         .stages(updates_per_iteration=8, validation_episodes=16)
+        .debugging(seed=seed)
+    )
+
+
+def tiny_recurrent(seed=0, num_rounds=2, time_steps=1, **settings):
+    """Three iterations of eight updates."""
+    return (
+        MARDPGConfig()
+        .environment("quadratic_game", env_config={"horizon": time_steps})
+        .env_runners(num_envs_per_env_runner=8)
+        .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=8, **settings)
+        .recurrence(num_rounds=num_rounds, time_steps=time_steps, memory_width=4)
+        .stages(episodes=24, warmup_episodes=8, updates_per_episode=1.0)
+        .stages(collect_share=0.5, updates_per_iteration=8, validation_episodes=16)
         .debugging(seed=seed)
     )
 

@@ -47,6 +47,12 @@ def test_a_trajectory_in_pieces(kind):
     assert not torch.allclose(forgotten, whole[L:])  # the hidden state goes on over time steps
 
 
+def test_flat_rows_are_acted_on_round_by_round():
+    made, x = recurrent_actor(), sequence()
+    rows = x.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(made.of_rows(rows), made(x).transpose(0, 1).flatten(1))
+
+
 def test_output_is_added_to_the_own_last_action_within_a_time_step():
     made = recurrent_actor()
     with torch.no_grad():

@@ -49,6 +49,15 @@ def test_critics_remember_earlier_rounds(kind):
     assert (first[0, -1] != second[0, -1]).all()
 
 
+@pytest.mark.parametrize("kind", RECURRENT_CRITICS)
+def test_flat_rows_are_valued_as_their_rounds(kind):
+    made, x = critics(3, kind), sequence()
+    action = torch.rand(3, 2 * L, B, SPEC.action_dim, dtype=torch.float64)
+    rows, flat = x.transpose(0, 1).flatten(1), action.transpose(1, 2).flatten(2)
+    expected = made(x, made.remember(x), action).transpose(1, 2)
+    torch.testing.assert_close(made.of_rows(rows, flat), expected)
+
+
 def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match="critic net is 'deep', must be one of paper, quad"):
         critics(kind="deep")

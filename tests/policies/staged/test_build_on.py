@@ -21,7 +21,7 @@ def test_stages_built_on_others_are_those_of_one_training(one_stage):
     try:
         run(whole)
         behind.build_on(one_stage)
-        assert behind.progress()["stage"] == 2
+        assert behind.counts.stage == 2
         assert not behind.finished
         run(behind)
         assert_equal(weights(behind), weights(whole))
@@ -37,7 +37,7 @@ def test_no_more_stages_are_taken_than_there_is_room_for(one_stage):
     try:
         run(earlier)
         behind.build_on(earlier)
-        assert behind.progress()["ended"] == earlier.progress()["ended"][:1]
+        assert behind.ended == earlier.ended[:1]
         assert_equal(behind.actor_weights(1), one_stage.actor_weights(1))
     finally:
         earlier.stop()

@@ -296,6 +296,17 @@ def test_infinity_is_no_number_either(monkeypatch):
         make_runner(env=Broken).collect(8, (0, 1), 0.1)
 
 
+@pytest.mark.parametrize("stage", [1, 2])
+def test_actors_that_have_diverged_are_no_fault_of_the_environment(stage):
+    """They score no number, so that validation passes them over."""
+    runner = make_runner(stage)
+    with torch.no_grad():
+        runner.module[actor_id(stage)].actor.last.bias.fill_(np.nan)
+    score, _ = runner.validate(weights_of(runner, stage), 8, 0)
+    assert np.isnan(score)
+    assert np.isnan(runner.collect(8, (0, 1), 0.1).returns).all()
+
+
 @pytest.mark.parametrize("how", ["training", "validation"])
 def test_an_environment_that_never_ends_is_refused(how):
     runner = make_runner(horizon=10**9, max_episode_steps=20)

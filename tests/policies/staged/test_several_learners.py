@@ -10,7 +10,8 @@ from quadratic_game import GAINS
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from policies import MADDPGConfig, MARDPGConfig
-from policies.staged.modules import CRITIC, actor_id
+from policies.algorithms.maddpg import CRITIC
+from policies.staged.modules import ROWS, actor_id
 
 SIZE, STACK = 8, 3  # rows of a minibatch, minibatches in one call of the learners
 
@@ -28,8 +29,8 @@ def config(kind=MADDPGConfig, **settings):
 
 
 def update(algo, rows):
-    """Bring rows to the learners as `MADDPG.update` does."""
-    batch = MultiAgentBatch({CRITIC: SampleBatch(dict(rows))}, env_steps=len(rows["action"]))
+    """Bring rows to the learners as `StagedAlgorithm.update` does."""
+    batch = MultiAgentBatch({ROWS: SampleBatch(dict(rows))}, env_steps=len(rows["action"]))
     algo.learner_group.update(batch=batch)
 
 
@@ -46,14 +47,14 @@ def weights(learner):
 
 def watch(learner):
     """Have a learner remember the minibatches that it works off."""
-    team, learner.seen = learner.team(), []
-    work = team.update
+    update, learner.seen = learner.stage_update(), []
+    step = update.step
 
-    def remember(batch, rule, reduce=None):
+    def remember(batch, rng=None, reduce=None):
         learner.seen.append({name: column.numpy().copy() for name, column in batch.items()})
-        return work(batch, rule, reduce)
+        return step(batch, rng, reduce)
 
-    team.update = remember
+    update.step = remember
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def alone_and_pair(ray_session):
 def test_rows_stay_whole_and_two_learners_do_the_updates_of_one(alone_and_pair):
     alone, pair = alone_and_pair
     runner = alone.env_runner_group.local_env_runner
-    rows = runner.collect(STACK * SIZE, (0, 1, 2), 0.3).columns
+    rows = runner.collect(STACK * SIZE, (0, 1, 2), 0.3).rows()
     for algo in alone_and_pair:
         of_each(algo, watch)
 
@@ -102,9 +103,9 @@ def test_recurrent_training_with_remote_runners_and_learners(ray_session):
     start = copy.deepcopy(of_each(algo, weights)[0])
     while not algo.train()["done"]:
         pass
-    (stage,) = algo.progress()["ended"]
-    assert stage["episodes"] == stage["updates"] == stage["probes"] == len(algo.replay) == 24
-    assert np.isfinite(stage["best_return"])
+    (stage,) = algo.ended
+    assert stage.episodes == stage.updates == stage.probes == len(algo.memory) == 24
+    assert np.isfinite(stage.best_return)
     first, second = of_each(algo, weights)
     for module, other, before in zip(first, second, start, strict=True):
         for name, value in module.items():
