@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
-from rich.console import Console
 
 from rllib_grid import make_case
 from tuning.judging import evaluation
 from tuning.judging.evaluation import Judge
 from tuning.judging.rules import feasible_rows, optimal_actions
-from tuning.training import report
 
 FIGURES = {"branch_overload_rate", "branch_loading_max"}
 
@@ -47,20 +43,3 @@ def test_cases_without_limits_have_no_such_entry():
     judge = Judge(case, *evaluation.test_states(case, 5))
     assert not FIGURES & set(judge.zero_action().entry())
     assert not FIGURES & set(judge.yardsticks()["team_rule"])
-
-
-def test_the_table_has_the_rows_where_the_report_has_the_figures(made_report, judge):
-    content = made_report()
-    assert "overloaded" not in printed(content)
-    zero = judge.zero_action().entry()
-    text = printed({**content, "zero_action": zero})
-    lines = [line.split() for line in text.splitlines()]
-    shown = {" ".join(words[:3]): words[-1] for words in lines if len(words) > 3}
-    assert shown["branch overloaded, %"] == f"{100 * zero['branch_overload_rate']:.2f}"
-    assert shown["highest loading, %"] == f"{100 * zero['branch_loading_max']:.1f}"
-
-
-def printed(content):
-    text = io.StringIO()
-    report.print_report(content, Console(file=text, highlight=False))
-    return text.getvalue()
