@@ -16,6 +16,7 @@ import settings_page
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from policies.algorithms.registry import ALGORITHMS, FAMILIES
+from policies.algorithms.settings import SETTINGS
 from tuning.cli import COMMANDS, build_parser
 from tuning.options.arguments import from_namespace, options
 
@@ -94,6 +95,16 @@ def test_options_exist(page: Path) -> None:
         if name in known or name.startswith("--"):
             unknown = set(re.findall(r"(?<!\S)--[a-z-]+", span)) - known.get(name, anyones)
             assert not unknown, f"{span}: no option {', '.join(unknown)}"
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=pages.named)
+def test_settings_exist(page: Path) -> None:
+    """``NAME=VALUE``, several changes joined by plus signs as ``ablate --changes`` takes them."""
+    for span in pages.spans(page):
+        if re.fullmatch(r"[a-z_]+=[^\s\"]+", span):
+            for change in span.split("+"):
+                name, _, text = pages.filled(change).partition("=")
+                SETTINGS[name].read(text)
 
 
 @cache

@@ -16,6 +16,7 @@ PLACEHOLDERS = {
     "C": "ieee13",
     "E": "3e-4",
     "K": "2",
+    "M": "0.02",
     "N": "2",
     "S": "0",
     "CHANGE": "sigma=0.05",
@@ -84,7 +85,8 @@ def commands(page: Path, names: set[str]) -> Iterator[Command]:
 
     Args:
         page: A page.
-        names: Of all commands; a span that begins with one and goes on counts too.
+        names: Of all commands; a span that begins with one and goes on counts too, and one of
+            settings alone.
     """
     text = page.read_text(encoding="utf-8")
     fenced = "\n".join(match[3] for match in _FENCE.finditer(text) if match[2] != "python")
@@ -93,6 +95,8 @@ def commands(page: Path, names: set[str]) -> Iterator[Command]:
     for span in spans(page):
         words = ours(span).split()
         bare = words[-1].startswith("--")  # speaks of an option without its value
+        if words[0] in ("--settings", "--case-settings"):
+            words.insert(0, "train")
         if words[0] in names and len(words) > 1 and not bare:
             yield _command(page, " ".join(words))
 
@@ -105,11 +109,12 @@ def ours(span: str) -> str:
 
 def _command(page: Path, text: str) -> Command:
     words = [word for word in text.split() if word != "..."]
-    filled = [_filled(word) for word in words]
-    return Command(page, " ".join(words), tuple(filled), filled != words)
+    values = [filled(word) for word in words]
+    return Command(page, " ".join(words), tuple(values), values != words)
 
 
-def _filled(word: str) -> str:
+def filled(word: str) -> str:
+    """A word with a value in place of what stands for one."""
     if word.startswith("$") or word in PLACEHOLDERS:
         return PLACEHOLDERS.get(word, "1")
     name, equals, value = word.partition("=")
