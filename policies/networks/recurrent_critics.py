@@ -125,6 +125,6 @@ class RecurrentCritics(nn.Module):
             (E, B, rounds).
         """
         inputs = in_rounds(rows, self.spec.input_dim(2))
-        judged = action.unflatten(-1, (len(inputs), -1)).transpose(1, 2)
+        judged = action.view(*action.shape[:2], len(inputs), -1).transpose(1, 2)
         value: Tensor = self(inputs, self.remember(inputs), judged)
         return value.transpose(1, 2)

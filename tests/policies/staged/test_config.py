@@ -159,3 +159,10 @@ def test_inputs_of_trajectories_are_fitted_round_by_round():
     x = torch.arange(24.0).view(2, 12)  # four rounds of three columns
     assert config.actor_sample(x)[1].tolist() == [[3, 4, 5], [15, 16, 17]]
     assert MADDPGConfig().actor_sample(x) is x
+
+
+@pytest.mark.parametrize("kind", [MADDPGConfig, MARDPGConfig])
+def test_help_shows_the_settings_that_there_are(kind):
+    for setting in kind.settings.values():
+        assert f"    {setting.name} ({setting.bounds}): {setting.words}" in kind.__doc__
+    assert ("num_stages (" in kind.__doc__) == (kind is MADDPGConfig)
