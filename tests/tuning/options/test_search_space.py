@@ -6,7 +6,7 @@ from ray.tune.search.sample import Categorical, Float, Integer, LogUniform, Unif
 
 from tuning.commands.sweep import SweepArgs, training
 from tuning.options.search_space import Choice, Range, read_space
-from tuning.training.presets import make_config
+from tuning.training.configuration import make_config
 
 
 def test_words_become_dimensions():
