@@ -44,7 +44,7 @@ from policies.staged.update import Update
 
 # What an algorithm without these settings has.
 _FALLBACKS = ("num_stages", "rounds", "full_state", "carry_critic", "constraint", "target_input")
-# What RLlib's dictionaries call otherwise than its attributes.
+# What RLlib sets, or its dictionaries hold, that a fresh configuration has not.
 _OTHER_NAMES = (
     "multiagent",
     "lambda",
@@ -56,6 +56,7 @@ _OTHER_NAMES = (
     "num_workers",
     "replay_buffer_config",
     "class",
+    "worker_index",
     TRIAL_INFO,
 )
 _CENTRAL_SEEDS = 800  # of central networks after the first, apart from those of the actors
@@ -120,6 +121,8 @@ class StagedConfig(AlgorithmConfig):
             if name in self.settings and not is_search_space(value):
                 value = self.settings[name].checked(value)
             elif name in _FALLBACKS and value != getattr(StagedConfig, name):
+                self._refuse(name)
+            elif name[0] != "_" and not hasattr(self, name) and name not in _OTHER_NAMES:
                 self._refuse(name)
         super().__setattr__(name, value)
 

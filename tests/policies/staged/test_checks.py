@@ -33,6 +33,8 @@ def test_spaces_of_tune_are_held_but_not_trained_on(space):
 def test_names_that_nothing_reads_are_refused(config, name, hint):
     with pytest.raises(ValueError, match=f"{name} is no setting of .*did you mean {hint}"):
         config().update_from_dict({name: 0.5})
+    with pytest.raises(ValueError, match=f"{name} is no setting"):
+        setattr(config(), name, 0.5)
 
 
 def test_an_algorithm_without_the_rate_of_a_network_is_refused():
