@@ -79,7 +79,7 @@ class MADDPGUpdate(Update):
     @classmethod
     def of(cls, config: Any, networks: StageNetworks) -> Self:
         """The update of a stage, see `Update.of`."""
-        tau = getattr(config, "critic_tau", None)
+        tau = config.critic_tau if "critic_tau" in config.settings else None
         return cls(
             UpdateRule(config.gamma, config.tau, config.actor_step == "joint", tau),
             networks.actor,

@@ -9,7 +9,6 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.contract.finite import check_finite
 from policies.contract.joint_spec import AgentID, JointEnv, JointSpec, Slices
 
 Flags = Mapping[Any, bool]  # by agent, and by "__all__"
@@ -69,7 +68,6 @@ class CopiesEnv:
         self.state_slices: Slices = {}
         self.action_slices: Slices = {}
         self.obs_slices: Slices = {agent: slice(0, 0) for agent in self.agents}
-        self._columns: Slices = {agent: slice(i, i + 1) for i, agent in enumerate(self.agents)}
         lows, highs = [], []
         s = a = 0
         for agent in self.agents:
@@ -99,7 +97,6 @@ class CopiesEnv:
             self._seeds[lane] = None
             self._steps[lane] = 0
             self._write(lane, observations)
-        check_finite("observation", self._state, self.state_slices, self._steps)
         return self._state.copy()
 
     def step(self, action: NDArray[np.float32]) -> JointStep:
@@ -116,8 +113,6 @@ class CopiesEnv:
             terminated[lane], truncated[lane] = self._ends(lane, terminateds, truncateds)
             self._write(lane, observations, terminated=terminated[lane])
             agent_reward[lane] = [rewards.get(agent, 0.0) for agent in self.agents]
-        check_finite("observation", self._state, self.state_slices, self._steps)
-        check_finite("reward", agent_reward, self._columns, self._steps)
         none = np.zeros((self.num_envs, 0), np.float32)
         reward = agent_reward.mean(axis=1)
         return JointStep(reward, agent_reward, none, self._state.copy(), terminated, truncated)

@@ -19,7 +19,7 @@ def check_finite(
     Costs one look at the array while all is well.
 
     Args:
-        kind: what the values are, "observation" or "reward".
+        kind: what the values are, such as "observation" or "reward".
         values: (B, width), a row per lane.
         parts: the columns of each agent; none where the values are those of the team.
         steps: (B,) steps of each lane since its reset, 0 at the reset itself.

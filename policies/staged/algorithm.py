@@ -27,7 +27,7 @@ from policies.controllers.files import save_controllers
 from policies.staged.config import StagedConfig
 from policies.staged.crew import Crew
 from policies.staged.export import controllers_of
-from policies.staged.modules import ROWS, actor_id
+from policies.staged.modules import CONSTRAINT, ROWS, actor_id
 from policies.staged.rollout import Rollout
 from policies.staged.schedule import StageCounts, StagePlan
 from policies.staged.selection import Selection
@@ -201,8 +201,10 @@ class StagedAlgorithm(Algorithm):
             raise ValueError("no stage to build on: none has ended, or num_stages is 1")
         actors = [actor_id(stage) for stage in range(1, stages + 1)]
         central = set(self.config.module_ids) - {actor_id(stage) for stage in self._stages}
-        shared = central & set(earlier.config.module_ids) if self.config.carry_critic else set()
-        states = {name: earlier.courier.state(name) for name in (*actors, *sorted(shared))}
+        if not self.config.carry_critic:
+            central &= {CONSTRAINT}  # which no stage begins afresh
+        shared = sorted(central & set(earlier.config.module_ids))
+        states = {name: earlier.courier.state(name) for name in (*actors, *shared)}
         for name, state in states.items():
             if shapes(self.courier.state(name)) != shapes(state):
                 raise ValueError(f"the networks of {name} have other shapes in the earlier run")
@@ -312,22 +314,30 @@ class StagedAlgorithm(Algorithm):
     @classmethod
     def from_checkpoint(cls, path: Any, *args: Any, **kwargs: Any) -> Self:
         """As RLlib's, from a relative path as well."""
-        made: Self = super().from_checkpoint(absolute(path), *args, **kwargs)
+        made: Self = super().from_checkpoint(absolute(path, *args, **kwargs), *args, **kwargs)
         return made
 
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
         """As RLlib's, from a relative path as well."""
-        super().restore_from_path(absolute(path), *args, **kwargs)
+        super().restore_from_path(absolute(path, *args, **kwargs), *args, **kwargs)
 
     def save_to_path(self, path: Any = None, *args: Any, **kwargs: Any) -> str:
         """As RLlib's, to a relative path as well."""
-        wanted = None if path is None else absolute(path)
+        wanted = None if path is None else absolute(path, *args, **kwargs)
         saved: str = super().save_to_path(wanted, *args, **kwargs)
         return saved
 
 
-def absolute(path: Any) -> Any:
-    """A path on this machine made absolute, as file systems of Ray want it; all else as it is."""
-    if isinstance(path, (str, Path)) and "://" not in str(path):
+def absolute(path: Any, *args: Any, filesystem: Any = None, **kwargs: Any) -> Any:
+    """A path on this machine made absolute, as Ray wants it; one on another file system as it is.
+
+    Args:
+        path: As RLlib takes it.
+        *args: What RLlib takes behind it, the file system first.
+        filesystem: The same by name.
+        **kwargs: Of no account.
+    """
+    local = filesystem is None and not any(arg is not None for arg in args[:1])
+    if local and isinstance(path, (str, Path)) and "://" not in str(path):
         return str(Path(path).resolve())
     return path

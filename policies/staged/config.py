@@ -6,7 +6,7 @@ import difflib
 import inspect
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 import torch
@@ -14,11 +14,13 @@ from gymnasium.spaces import Box
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.tune.result import TRIAL_INFO
 from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
 from policies.controllers.staged import Controller
 from policies.networks.actors import TeamActor
+from policies.staged.checks import check_complete, check_on_policy, is_search_space
 from policies.staged.collector import Collector
 from policies.staged.constraints import charge_at, check_bounds
 from policies.staged.exploration import Act, Explorer, NoisyActor, RandomActor
@@ -42,6 +44,21 @@ from policies.staged.update import Update
 
 # What an algorithm without these settings has.
 _FALLBACKS = ("num_stages", "rounds", "full_state", "carry_critic", "constraint", "target_input")
+# What RLlib sets, or its dictionaries hold, that a fresh configuration has not.
+_OTHER_NAMES = (
+    "multiagent",
+    "lambda",
+    "input",
+    "callbacks",
+    "create_env_on_driver",
+    "custom_eval_function",
+    "framework",
+    "num_workers",
+    "replay_buffer_config",
+    "class",
+    "worker_index",
+    TRIAL_INFO,
+)
 _CENTRAL_SEEDS = 800  # of central networks after the first, apart from those of the actors
 _CONSTRAINT_SEED = 900
 
@@ -101,10 +118,12 @@ class StagedConfig(AlgorithmConfig):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_is_frozen" in self.__dict__:  # RLlib's own defaults are all set
-            if name in self.settings:
+            if name in self.settings and not is_search_space(value):
                 value = self.settings[name].checked(value)
             elif name in _FALLBACKS and value != getattr(StagedConfig, name):
-                raise ValueError(f"{name} is no setting of {self.title}")
+                self._refuse(name)
+            elif name[0] != "_" and not hasattr(self, name) and name not in _OTHER_NAMES:
+                self._refuse(name)
         super().__setattr__(name, value)
 
     def training(self, **settings: Any) -> Self:
@@ -145,14 +164,29 @@ class StagedConfig(AlgorithmConfig):
         """
         return self._take(settings)
 
+    def update_from_dict(self, config_dict: Mapping[str, Any]) -> Self:
+        """Set by name what Ray Tune and checkpoints hold; see RLlib's own.
+
+        Raises:
+            ValueError: A name is neither a setting nor an attribute of RLlib's.
+        """
+        for name in config_dict:
+            if not hasattr(self, name) and name not in _OTHER_NAMES and name[0] != "_":
+                self._refuse(name)
+        made: Self = super().update_from_dict(dict(config_dict))
+        return made
+
     def _take(self, settings: Mapping[str, Any]) -> Self:
         for name, value in settings.items():
             if name not in self.settings:
-                near = difflib.get_close_matches(name, self.settings, 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise ValueError(f"{name} is no setting of {self.title}{hint}")
+                self._refuse(name)
             setattr(self, name, value)
         return self
+
+    def _refuse(self, name: str) -> NoReturn:
+        near = difflib.get_close_matches(name, self.settings, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{name} is no setting of {self.title}{hint}")
 
     def validate(self) -> None:
         """Check how settings go together.
@@ -161,8 +195,10 @@ class StagedConfig(AlgorithmConfig):
             ValueError: naming the setting, its value and what it must be.
         """
         if not self.in_evaluation:
-            check_honoured(self, self.title)
-        self.multi_agent(policies=set(self.module_ids), policy_mapping_fn=own_mapping)
+            check_honoured(self, self.title, self.__dict__.get("_made_policies", ()))
+        check_complete(self)
+        self._made_policies = set(self.module_ids)
+        self.multi_agent(policies=self._made_policies, policy_mapping_fn=own_mapping)
         super().validate()
         if len(self.episodes) not in (1, self.num_stages):
             raise ValueError(
@@ -178,6 +214,8 @@ class StagedConfig(AlgorithmConfig):
             )
         if (self.seed or 0) < 0:
             raise ValueError(f"seed is {self.seed}, must be >= 0")
+        if self.memory_class.whole:
+            check_on_policy(self)
 
     # --- what an algorithm says -----------------------------------------------------------
 

@@ -31,8 +31,6 @@ from policies.contract.joint_spec import JointSpec
 from policies.networks.stacked import StackedLinear
 from policies.staged.descent import Reduce, Trained
 
-CONSTRAINTS = ("none", "lagrangian")
-
 
 def excess(obs: Tensor, low: Tensor, high: Tensor, margin: float = 0.0) -> Tensor:
     """How far observations lie outside bounds that are tightened by a margin.

@@ -105,12 +105,12 @@ class StagedLearner(TorchLearner):
             (self._optimizer(name), of_stage(getattr(config, rate), stage))
             for name, rate in self._rates(stage)
         ]
-        updates = config.plan(stage).updates
+        plan = config.plan(stage)
         figures: list[dict[str, Tensor]] = []
         for start in range(0, rows, rows if config.memory_class.whole else size):
             decay = 1.0
             if config.lr_decay == "cosine":
-                decay = cosine_decay(self._updates / max(1, updates))
+                decay = cosine_decay(plan.progress(self._updates))
             for optimizer, rate in rates:
                 for group in optimizer.param_groups:
                     group["lr"] = rate * decay
@@ -119,8 +119,14 @@ class StagedLearner(TorchLearner):
             figures.append(update.step(minibatch, self._drawn_from(stage, update), reduce))
             self._updates += 1
         means = {name: torch.stack([f[name] for f in figures]).mean() for name in figures[0]}
-        losses = {self._module_of(name, stage): mean for name, mean in means.items()}
-        return {}, {k: v for k, v in losses.items() if k in self.module}, {}
+        losses = {}
+        for name, mean in means.items():
+            module_id = actor_id(stage) if name == "actor" else name
+            if module_id in self.module:
+                losses[module_id] = mean
+            else:
+                self.metrics.log_value((actor_id(stage), name), float(mean), window=1)
+        return {}, losses, {}
 
     def _rates(self, stage: int) -> list[tuple[str, str]]:
         """Module id and name of the rate, of everything that is trained in a stage."""
@@ -129,9 +135,6 @@ class StagedLearner(TorchLearner):
         if CONSTRAINT in self.module:  # a regression on the same rows as the critic's
             rates.append((CONSTRAINT, "critic_lr"))
         return rates
-
-    def _module_of(self, name: str, stage: int) -> str:
-        return actor_id(stage) if name == "actor" else name
 
     def _drawn_from(self, stage: int, update: Update) -> torch.Generator | None:
         if not update.draws:

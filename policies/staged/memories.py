@@ -25,10 +25,6 @@ class Memory(Protocol):
     def __len__(self) -> int:
         """Rows held."""
 
-    @property
-    def fill(self) -> float:
-        """Share of the room that is taken, 0..1."""
-
     def add(self, rollout: Rollout) -> None:
         """Take in what a runner has collected."""
 
@@ -70,11 +66,6 @@ class JointReplay:
 
     def __len__(self) -> int:
         return self._size
-
-    @property
-    def fill(self) -> float:
-        """Share of the room that is taken, 0..1."""
-        return self._size / self.capacity
 
     def add(self, rollout: Rollout) -> None:
         """Append the rows of a rollout, oldest first."""
@@ -130,7 +121,6 @@ class TrajectoryMemory:
     """
 
     whole: ClassVar[bool] = True
-    fill = 0.0
 
     def __init__(self, gamma: float) -> None:
         self.gamma = gamma
@@ -146,7 +136,16 @@ class TrajectoryMemory:
         self._parts.append(seen.rows())
 
     def batches(self, rng: np.random.Generator, count: int, size: int) -> Columns:
-        """All rows, once: they are forgotten."""
+        """All rows, once: they are forgotten.
+
+        Raises:
+            ValueError: there are none, or more than one minibatch is asked for.
+        """
+        if count != 1 or not self._parts:
+            raise ValueError(
+                f"{count} updates from {len(self)} rows: trajectories serve one update, and the "
+                "next one needs new ones"
+            )
         rows = {name: self.column(name) for name in self._parts[0]}
         self._parts = []
         return rows

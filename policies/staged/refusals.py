@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -13,6 +14,7 @@ _EPISODES = "whole trajectories are collected: set episodes and updates_per_iter
 _MODULES = "there is a module per stage and one for each central network: set num_stages"
 _NETWORKS = "set actor_width, actor_net, critic_width and critic_net"
 _OFFLINE = "there is no offline training"
+_STACK = "there is only RLlib's new API stack"
 _SPACES = "spaces are read off the environment"
 
 # By attribute of `AlgorithmConfig`: what to do instead.
@@ -61,16 +63,32 @@ NOT_HONOURED: dict[str, str] = {
     "output": _OFFLINE,
     "torch_compile_learner": "updates are not compiled",
     "torch_compile_worker": "actors are not compiled",
+    "enable_rl_module_and_learner": _STACK,
+    "enable_env_runner_and_connector_v2": _STACK,
+    "framework_str": "networks are PyTorch's",
+    "create_local_env_runner": "the local runner validates",
+    "sample_timeout_s": "runners are waited for, see restart_failed_env_runners",
+    "metrics_num_episodes_for_smoothing": "metrics are means over ten rollouts",
+    "num_gpus": "set num_gpus_per_learner",
     "num_aggregator_actors_per_learner": "rows are batched in the algorithm's own process",
 }
 
 
-def check_honoured(config: AlgorithmConfig, title: str) -> None:
+# Values that say what happens anyway.
+HARMLESS: dict[str, tuple[Any, ...]] = {
+    "batch_mode": ("complete_episodes",),
+    "rollout_fragment_length": ("auto",),
+    "clip_rewards": (False,),
+}
+
+
+def check_honoured(config: AlgorithmConfig, title: str, made: Collection[str]) -> None:
     """Refuse what is set and would be ignored.
 
     Args:
         config: As the user has set it.
         title: Of the algorithm.
+        made: Policies that an earlier check has set.
 
     Raises:
         ValueError: Naming the setting, its value and what to do instead.
@@ -78,15 +96,13 @@ def check_honoured(config: AlgorithmConfig, title: str) -> None:
     usual = AlgorithmConfig()
     for name, remedy in NOT_HONOURED.items():
         value = getattr(config, name)
-        if value != getattr(usual, name):
+        if value != getattr(usual, name) and value not in HARMLESS.get(name, ()):
             shown = name.removeprefix("_")
             raise ValueError(f"{shown} is {value!r}, which {title} does not use: {remedy}")
-    if config.policy_mapping_fn is own_mapping:  # of an earlier check
-        return
-    for name in ("policies", "policy_mapping_fn"):
-        value, usual_value = getattr(config, name), getattr(usual, name)
-        if (set(value) != set(usual_value)) if name == "policies" else value != usual_value:
-            raise ValueError(f"{name} is set, which {title} does not use: {_MODULES}")
+    if set(config.policies) not in (set(usual.policies), set(made)):
+        raise ValueError(f"policies is set, which {title} does not use: {_MODULES}")
+    if config.policy_mapping_fn not in (usual.policy_mapping_fn, own_mapping):
+        raise ValueError(f"policy_mapping_fn is set, which {title} does not use: {_MODULES}")
 
 
 def own_mapping(agent_id: Any, episode: Any = None, **kwargs: Any) -> str:

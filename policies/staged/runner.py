@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +27,7 @@ from policies.staged.lanes import Lanes
 from policies.staged.modules import ROWS, active_stage, actor_id
 from policies.staged.rollout import Rollout
 
-TRAIN, VALIDATION = "train", "validation"  # what `draw_from` of an environment takes
+VALIDATION = "validation"  # where trajectories come from, see `drawn_from`
 
 
 class StagedRunner(EnvRunner, Checkpointable):
@@ -164,7 +165,8 @@ class StagedRunner(EnvRunner, Checkpointable):
         else:
             explorer = self.config.explorer(collector.act, shape, rng, sigma, self.spec)
         repeats = collector.draw_repeats(env.num_envs, rng)
-        rollout = collector.run(env, num_episodes, env_seed, explorer, repeats)
+        with drawn_from(env, VALIDATION if self.config.in_evaluation else None):
+            rollout = collector.run(env, num_episodes, env_seed, explorer, repeats)
         self.num_env_steps_sampled_lifetime += rollout.env_steps
         self._log_env_steps(self._metrics_num_env_steps_sampled, rollout.env_steps)
         log_rollout(self.metrics, rollout, self.spec)
@@ -184,16 +186,14 @@ class StagedRunner(EnvRunner, Checkpointable):
         actor = self.module[actor_id(self.stage)].unwrapped().actor
         held = {name: value.clone() for name, value in actor.state_dict().items()}
         env = self.lanes(self.lanes.at_most(num_episodes))
-        draw_from = getattr(env, "draw_from", lambda split: None)
-        draw_from(VALIDATION)
         try:
             actor.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
             collector = self._collector(watched=False)
             explorer, sequence = Steady(collector.act), np.random.SeedSequence(seed)
             repeats = collector.most_repeats(env.num_envs)
-            rollout = collector.run(env, num_episodes, sequence, explorer, repeats)
+            with drawn_from(env, VALIDATION):
+                rollout = collector.run(env, num_episodes, sequence, explorer, repeats)
         finally:
-            draw_from(TRAIN)
             actor.load_state_dict(held)
         return self.config.score(rollout, self.spec, self.stage), rollout.probes
 
@@ -262,6 +262,26 @@ class StagedRunner(EnvRunner, Checkpointable):
     def stop(self) -> None:
         """Close all environments."""
         self.lanes.close()
+
+
+@contextmanager
+def drawn_from(env: Any, split: str | None) -> Iterator[None]:
+    """Have an environment draw its trajectories from elsewhere for a while.
+
+    Args:
+        env: One that has several sets of trajectories offers `draw_from(split)`, and names the one
+            that it draws from as `split`; all others stay as they are.
+        split: Which; as it is if None.
+    """
+    if split is None or not hasattr(env, "draw_from"):
+        yield
+        return
+    usual = env.split
+    env.draw_from(split)
+    try:
+        yield
+    finally:
+        env.draw_from(usual)
 
 
 def act_with(actor: torch.nn.Module) -> Act:

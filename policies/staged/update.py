@@ -45,6 +45,9 @@ class StageNetworks:
 class Update(ABC):
     """One algorithm's update; its file reads in the order of its paper.
 
+    It keeps nothing between steps but what lies in networks, optimizers and the number of updates:
+    a training that is resumed makes it anew from these.
+
     Attributes:
         draws: Whether it uses the generator that `step` is given. What it draws depends on seed,
             stage, number of the update and learner alone, so that resumed trainings are the same.

@@ -94,6 +94,7 @@ class JointDayEnv:
         Args:
             split: "train", "validation" or "test".
         """
+        self.split = split
         self._days = days = self.case.days(split)
         self._p, self._q = days.p_base_kw.astype(np.float32), days.q_base_kvar.astype(np.float32)
         self._price = days.price_eur_per_kwh.astype(np.float32)

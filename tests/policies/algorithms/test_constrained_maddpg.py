@@ -226,9 +226,13 @@ def test_the_bound_is_held(kind, ray_session):
     assert np.std(found) > 0.01  # not by doing nothing
 
 
-def test_a_restored_run_and_one_built_on_a_stage_go_on_bit_by_bit(ray_session, tmp_path):
+@pytest.mark.parametrize("carry_critic", [True, False])
+def test_a_restored_run_and_one_built_on_a_stage_go_on_bit_by_bit(
+    carry_critic, ray_session, tmp_path
+):
     def made(num_stages=2, settings=LAGRANGIAN):
-        return tiny(num_stages, **settings).environment("bounded_game").build_algo()
+        config = tiny(num_stages, **settings).training(carry_critic=carry_critic)
+        return config.environment("bounded_game").build_algo()
 
     # A single stage is the last, unless it is told to be as the probing ones are.
     probing = {k: v[0] if isinstance(v, list) else v for k, v in LAGRANGIAN.items()}
