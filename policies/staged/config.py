@@ -108,6 +108,7 @@ class StagedConfig(AlgorithmConfig):
 
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class=algo_class)
+        self._made_policies: set[str] = set()  # by `validate`
         self.num_env_runners = 0
         self.num_envs_per_env_runner = 250
         self.env_runner_cls = StagedRunner
@@ -117,14 +118,19 @@ class StagedConfig(AlgorithmConfig):
             setattr(self, name, setting.checked(setting.default))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_is_frozen" in self.__dict__:  # RLlib's own defaults are all set
+        if "_made_policies" in self.__dict__:  # RLlib's own defaults are all set
+            self._check_name(name, value)
             if name in self.settings and not is_search_space(value):
                 value = self.settings[name].checked(value)
-            elif name in _FALLBACKS and value != getattr(StagedConfig, name):
-                self._refuse(name)
-            elif name[0] != "_" and not hasattr(self, name) and name not in _OTHER_NAMES:
-                self._refuse(name)
         super().__setattr__(name, value)
+
+    def _check_name(self, name: str, value: Any) -> None:
+        """Refuse what nothing would read."""
+        if name in self.settings:
+            return
+        unknown = name[0] != "_" and not hasattr(self, name) and name not in _OTHER_NAMES
+        if unknown or (name in _FALLBACKS and value != getattr(StagedConfig, name)):
+            self._refuse(name)
 
     def training(self, **settings: Any) -> Self:
         """Set anything of the algorithm's table of settings, or of RLlib's `training`.
@@ -195,7 +201,7 @@ class StagedConfig(AlgorithmConfig):
             ValueError: naming the setting, its value and what it must be.
         """
         if not self.in_evaluation:
-            check_honoured(self, self.title, self.__dict__.get("_made_policies", ()))
+            check_honoured(self, self.title, self._made_policies)
         check_complete(self)
         self._made_policies = set(self.module_ids)
         self.multi_agent(policies=self._made_policies, policy_mapping_fn=own_mapping)

@@ -37,7 +37,6 @@ NOT_HONOURED: dict[str, str] = {
     "add_default_connectors_to_env_to_module_pipeline": _CONNECTORS,
     "add_default_connectors_to_module_to_env_pipeline": _CONNECTORS,
     "rollout_fragment_length": _EPISODES,
-    "batch_mode": _EPISODES,
     "episode_lookback_horizon": _EPISODES,
     "min_train_timesteps_per_iteration": _EPISODES,
     "min_sample_timesteps_per_iteration": _EPISODES,
@@ -75,11 +74,7 @@ NOT_HONOURED: dict[str, str] = {
 
 
 # Values that say what happens anyway.
-HARMLESS: dict[str, tuple[Any, ...]] = {
-    "batch_mode": ("complete_episodes",),
-    "rollout_fragment_length": ("auto",),
-    "clip_rewards": (False,),
-}
+HARMLESS: dict[str, Any] = {"rollout_fragment_length": "auto", "clip_rewards": False}
 
 
 def check_honoured(config: AlgorithmConfig, title: str, made: Collection[str]) -> None:
@@ -96,7 +91,7 @@ def check_honoured(config: AlgorithmConfig, title: str, made: Collection[str]) -
     usual = AlgorithmConfig()
     for name, remedy in NOT_HONOURED.items():
         value = getattr(config, name)
-        if value != getattr(usual, name) and value not in HARMLESS.get(name, ()):
+        if value != getattr(usual, name) and (name not in HARMLESS or value != HARMLESS[name]):
             shown = name.removeprefix("_")
             raise ValueError(f"{shown} is {value!r}, which {title} does not use: {remedy}")
     if set(config.policies) not in (set(usual.policies), set(made)):

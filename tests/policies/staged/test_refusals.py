@@ -33,7 +33,6 @@ SET = [
     ("env_runners", "add_default_connectors_to_env_to_module_pipeline", False),
     ("env_runners", "add_default_connectors_to_module_to_env_pipeline", False),
     ("env_runners", "rollout_fragment_length", 50),
-    ("env_runners", "batch_mode", "complete_episodes"),
     ("env_runners", "episode_lookback_horizon", 5),
     ("reporting", "min_train_timesteps_per_iteration", 10),
     ("reporting", "min_sample_timesteps_per_iteration", 10),
@@ -60,6 +59,13 @@ SET = [
     ("framework", "torch_compile_learner", True),
     ("framework", "torch_compile_worker", True),
     ("learners", "num_aggregator_actors_per_learner", 2),
+    (None, "enable_rl_module_and_learner", False),
+    (None, "enable_env_runner_and_connector_v2", False),
+    (None, "framework_str", "tf2"),
+    ("env_runners", "create_local_env_runner", False),
+    ("env_runners", "sample_timeout_s", 1.0),
+    ("reporting", "metrics_num_episodes_for_smoothing", 5),
+    ("resources", "num_gpus", 1),
     ("multi_agent", "policies", {"one", "two"}),
     ("multi_agent", "policy_mapping_fn", lambda agent, episode: "one"),
 ]
@@ -133,3 +139,8 @@ def test_evaluation_may_go_without_noise():
     config = plain().evaluation(evaluation_interval=1, evaluation_config={"explore": False})
     config.validate()
     assert config.get_evaluation_config_object().explore is False
+
+
+def test_what_says_what_happens_anyway_is_accepted():
+    config = plain().env_runners(batch_mode="complete_episodes", rollout_fragment_length="auto")
+    config.environment(clip_rewards=False).validate()
