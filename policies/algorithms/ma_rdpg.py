@@ -27,15 +27,15 @@ from policies.algorithms.settings import MA_RDPG as FAMILY
 from policies.algorithms.settings import settings_of
 from policies.contract.joint_spec import JointSpec
 from policies.controllers.recurrent import RecurrentController, kind_name
+from policies.learning.modules import Make
+from policies.learning.update import Update
 from policies.networks.recurrent_actors import RecurrentActor
 from policies.networks.recurrent_critics import RecurrentCritics
 from policies.networks.recurrent_layers import in_rounds
+from policies.sampling.collector import Collector
+from policies.sampling.exploration import Act
+from policies.sampling.sequences import RecurrentAct, SequenceCollector
 from policies.staged.algorithm import StagedAlgorithm
-from policies.staged.collector import Collector
-from policies.staged.exploration import Act
-from policies.staged.modules import Make
-from policies.staged.sequences import RecurrentAct, SequenceCollector
-from policies.staged.update import Update
 
 
 def round_targets(

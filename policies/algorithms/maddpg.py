@@ -19,13 +19,13 @@ from policies.algorithms import losses
 from policies.algorithms.settings import MADDPG as FAMILY
 from policies.algorithms.settings import settings_of
 from policies.contract.joint_spec import JointSpec
+from policies.learning.constraints import Lagrangian
+from policies.learning.descent import Reduce, Tensors, Trained, polyak
+from policies.learning.modules import Make
+from policies.learning.update import StageNetworks, Update
 from policies.networks.critics import Critics
 from policies.staged.algorithm import StagedAlgorithm
 from policies.staged.config import StagedConfig
-from policies.staged.constraints import Lagrangian
-from policies.staged.descent import Reduce, Tensors, Trained, polyak
-from policies.staged.modules import Make
-from policies.staged.update import StageNetworks, Update
 
 CRITIC = "critic"
 

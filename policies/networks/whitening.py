@@ -15,8 +15,12 @@ def whitening(x: Tensor, floor: float) -> tuple[Tensor, Tensor]:
             axis is no longer magnified in full; columns that do not vary are left out.
 
     Returns:
-        Matrices (m, width, width) and shifts (m, 1, width): x @ matrix + shift is whitened.
+        The identity where there are fewer than two samples, else
+        matrices (m, width, width) and shifts (m, 1, width): x @ matrix + shift is whitened.
     """
+    if x.shape[1] < 2:  # which says nothing of any variance
+        m, _, width = x.shape
+        return torch.eye(width, dtype=x.dtype).repeat(m, 1, 1), x.new_zeros(m, 1, width)
     mean = x.mean(1, keepdim=True)
     std = x.std(1, keepdim=True)
     scale = torch.where(std > 0.0, 1.0 / std.clamp(min=1e-12), 0.0)  # (m, 1, width)

@@ -1,1 +1,1 @@
-"""The machinery that no algorithm repeats: stages, runners, learners, memories, checkpoints."""
+"""Stages of any algorithm: settings, configuration, selection, weights on their way, export."""

@@ -24,12 +24,12 @@ from ray.tune.result import DONE
 
 from policies.contract.joint_spec import JointSpec
 from policies.controllers.files import save_controllers
+from policies.learning.modules import CONSTRAINT, ROWS, actor_id
+from policies.learning.schedule import StageCounts, StagePlan
+from policies.sampling.rollout import Rollout
 from policies.staged.config import StagedConfig
 from policies.staged.crew import Crew
 from policies.staged.export import controllers_of
-from policies.staged.modules import CONSTRAINT, ROWS, actor_id
-from policies.staged.rollout import Rollout
-from policies.staged.schedule import StageCounts, StagePlan
 from policies.staged.selection import Selection
 from policies.staged.weights import Courier, Weights, part, shapes
 
@@ -224,11 +224,7 @@ class StagedAlgorithm(Algorithm):
     def step(self) -> ResultDict:
         """One iteration; RLlib's results, and where the stages stand."""
         results = super().step()
-        results[STAGES] = {
-            **self.counts.to_dict(),
-            "num_stages": self.num_stages,
-            "ended": [counts.to_dict() for counts in self.ended],
-        }
+        results[STAGES] = {**self.counts.to_dict(), "num_stages": self.num_stages}
         results[DONE] = self.finished
         return results
 

@@ -19,14 +19,9 @@ from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
 from policies.controllers.staged import Controller
-from policies.networks.actors import TeamActor
-from policies.staged.checks import check_complete, check_on_policy, is_search_space
-from policies.staged.collector import Collector
-from policies.staged.constraints import charge_at, check_bounds
-from policies.staged.exploration import Act, Explorer, NoisyActor, RandomActor
-from policies.staged.learner import StagedLearner
-from policies.staged.memories import JointReplay, Memory, TrajectoryMemory
-from policies.staged.modules import (
+from policies.learning.constraints import charge_at, check_bounds
+from policies.learning.learner import StagedLearner
+from policies.learning.modules import (
     CONSTRAINT,
     ActorModule,
     CentralModule,
@@ -35,12 +30,17 @@ from policies.staged.modules import (
     Make,
     actor_id,
 )
+from policies.learning.schedule import StagePlan
+from policies.learning.update import Update
+from policies.networks.actors import TeamActor
+from policies.sampling.collector import Collector
+from policies.sampling.exploration import Act, Explorer, NoisyActor, RandomActor
+from policies.sampling.memories import JointReplay, Memory, TrajectoryMemory
+from policies.sampling.rollout import Rollout
+from policies.sampling.runner import StagedRunner, act_with
+from policies.staged.checks import check_complete, check_on_policy, is_search_space
 from policies.staged.refusals import check_honoured, own_mapping
-from policies.staged.rollout import Rollout
-from policies.staged.runner import StagedRunner, act_with
-from policies.staged.schedule import StagePlan
 from policies.staged.setting import Setting
-from policies.staged.update import Update
 
 # What an algorithm without these settings has.
 _FALLBACKS = ("num_stages", "rounds", "full_state", "carry_critic", "constraint", "target_input")
@@ -218,8 +218,8 @@ class StagedConfig(AlgorithmConfig):
                 f"minibatch_size is {self.minibatch_size}, must be a multiple of num_learners "
                 f"({self.num_learners})"
             )
-        if (self.seed or 0) < 0:
-            raise ValueError(f"seed is {self.seed}, must be >= 0")
+        if not 0 <= (self.seed or 0) < 2**32:
+            raise ValueError(f"seed is {self.seed}, must be >= 0 and < 2^32")
         if self.memory_class.whole:
             check_on_policy(self)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS
 
-from policies.staged.exploration import LinearSchedule
-from policies.staged.memories import Memory
-from policies.staged.rollout import Rollout
-from policies.staged.runner import StagedRunner
-from policies.staged.schedule import StageCounts, StagePlan
+from policies.learning.schedule import StageCounts, StagePlan
+from policies.sampling.exploration import LinearSchedule
+from policies.sampling.memories import Memory
+from policies.sampling.rollout import Rollout
+from policies.sampling.runner import StagedRunner
 
 RUNNERS_WAIT_S = 300.0  # for remote runners that died to be restarted, where none is left
 RUNNERS_POLL_S = 0.1

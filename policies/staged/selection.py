@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.rllib.utils.typing import StateDict
 
-from policies.staged.schedule import StageCounts
+from policies.learning.schedule import StageCounts
 from policies.staged.weights import Weights, part
 
 

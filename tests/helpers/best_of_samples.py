@@ -12,12 +12,12 @@ import torch
 from torch.nn import functional as F
 
 from policies.algorithms.settings import shared_settings
+from policies.learning.descent import Trained
+from policies.learning.update import Update
 from policies.networks.critics import Critics
 from policies.staged.algorithm import StagedAlgorithm
 from policies.staged.config import StagedConfig
-from policies.staged.descent import Trained
 from policies.staged.setting import Setting
-from policies.staged.update import Update
 
 
 class BestOfSamples(Update):

@@ -9,12 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from policies.algorithms.settings import shared_settings
+from policies.learning.descent import Trained
+from policies.learning.update import Update
+from policies.sampling.memories import TrajectoryMemory
 from policies.staged.algorithm import StagedAlgorithm
 from policies.staged.config import StagedConfig
-from policies.staged.descent import Trained
-from policies.staged.memories import TrajectoryMemory
 from policies.staged.setting import Setting
-from policies.staged.update import Update
 
 
 class Gaussian:

@@ -6,8 +6,8 @@ import numpy as np
 from quadratic_game import JointGame
 
 from policies import MADDPGConfig
-from policies.staged.modules import actor_id
-from policies.staged.runner import StagedRunner
+from policies.learning.modules import actor_id
+from policies.sampling.runner import StagedRunner
 
 
 class VariedGame(JointGame):

@@ -92,10 +92,12 @@ class States(Subject):
 
     def preset(self, recipe: Recipe) -> dict[str, Any]:
         """Fast is what the algorithms' defaults are: the best this project knows."""
+        algorithm = recipe.named()
+        steps = {"time_steps": self.case.horizon} if "time_steps" in algorithm.settings else {}
         if recipe.preset != "paper":
-            return {}
-        episodes = (recipe.named().paper_episodes, PAPER_LATER_EPISODES)
-        return {**PAPER, "episodes": episodes[: recipe.num_stages]}
+            return steps
+        episodes = (algorithm.paper_episodes, PAPER_LATER_EPISODES)
+        return {**PAPER, **steps, "episodes": episodes[: recipe.num_stages]}
 
     def validator(self, episodes: int, seed: int) -> Validate:
         """Judge the last stage of a team on the states on which the algorithm selects."""

@@ -16,7 +16,7 @@ from tuning.subjects.progress_row import ProgressRow
 
 if TYPE_CHECKING:
     from policies.controllers.agent import AgentController
-    from policies.staged.schedule import StageCounts
+    from policies.learning.schedule import StageCounts
     from rllib_grid import Case, DayCase
 
 Team = Mapping[str, "AgentController"]  # by agent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.algorithms.registry import new_config
 from policies.staged.config import StagedConfig
+from tuning.errors import CommandError
 from tuning.options.recipe import Recipe
 from tuning.subjects.kinds import subject_of
 from tuning.subjects.subject import Subject
@@ -18,6 +19,9 @@ def make_config(recipe: Recipe, subject: Subject | None = None) -> StagedConfig:
 
     Returns:
         A configuration for the registered environment of the case.
+
+    Raises:
+        CommandError: A recurrent algorithm is told of other trajectories than those of the case.
     """
     subject = subject_of(recipe.make_case()) if subject is None else subject
     algorithm = recipe.named()
@@ -30,6 +34,11 @@ def make_config(recipe: Recipe, subject: Subject | None = None) -> StagedConfig:
     for settings in (preset, algorithm.fixed, recipe.settings):
         config.training(**settings)
     config.stages(episodes=episodes)
+    if "time_steps" in preset and config.time_steps != preset["time_steps"]:
+        raise CommandError(
+            f"--settings: time_steps is {config.time_steps}, must be {preset['time_steps']}, the "
+            f"steps of a trajectory of {recipe.case}"
+        )
     name, env_config = subject.environment(recipe, priced=config.constraint != "none")
     config.environment(name, env_config=env_config)
     config.env_runners(num_env_runners=recipe.num_env_runners)

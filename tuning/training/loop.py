@@ -9,9 +9,9 @@ from typing import Any
 from ray.rllib.core.learner import Learner
 from ray.rllib.utils.metrics import LEARNER_RESULTS
 
+from policies.learning.modules import actor_id
+from policies.learning.schedule import StageCounts
 from policies.staged.algorithm import StagedAlgorithm
-from policies.staged.modules import actor_id
-from policies.staged.schedule import StageCounts
 from tuning.commands.train import Training
 from tuning.errors import CommandError
 from tuning.records.checkpoints import CheckpointRule, parse_interval, save_checkpoint
@@ -72,7 +72,6 @@ def run_loop(algo: StagedAlgorithm, training: Training, subject: Subject, run: R
 
     Raises:
         CommandError: A checkpoint cannot be written.
-        KeyboardInterrupt: After Ctrl-C; says how to go on from the last checkpoint.
     """
     recipe = training.recipe
     validate = validate_with(subject, algo)
@@ -92,25 +91,20 @@ def run_loop(algo: StagedAlgorithm, training: Training, subject: Subject, run: R
     episodes = int(rows[-1]["episodes_total"]) if rows else 0
     rule = CheckpointRule(parse_interval(training.checkpoint_every), episodes)
     with TrainingProgress(algo.config, subject.in_words, quiet=training.quiet) as shown:
-        try:
-            while not algo.finished:
-                row = iterate(algo, validate)
-                answering = _say_who_answers(algo, answering)
-                rows.append(row.columns())
-                shown.update(row)
-                metrics.update(row.columns())
-                if rule.due(row.episodes_total) or algo.finished:
-                    _save(algo, run, rows, training.keep)
-                    rule.saved(row.episodes_total)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"go on with: python -m tuning train --resume {run.path}"
-            ) from None
+        while not algo.finished:
+            row = iterate(algo, validate)
+            answering = _say_who_answers(algo, answering)
+            rows.append(row.columns())
+            shown.update(row)
+            metrics.update(row.columns())
+            if rule.due(row.episodes_total) or algo.finished:
+                _save(algo, run, rows, training.keep)
+                rule.saved(row.episodes_total)
 
 
 def go_on(run: RunFolder) -> str:
     """Return how an interrupted training goes on, for the end of a line."""
-    return f"what was saved is kept, go on with: python -m tuning train --resume {run.path}"
+    return f"go on with: python -m tuning train --resume {run.path}"
 
 
 def _say_who_answers(algo: StagedAlgorithm, before: int) -> int:
@@ -126,7 +120,7 @@ def _save(algo: StagedAlgorithm, run: RunFolder, rows: list[Mapping[str, Any]], 
         run.write_progress(rows)
         save_checkpoint(algo, run, keep)
     except CommandError as error:
-        raise CommandError(f"{error}; {go_on(run)}") from error
+        raise CommandError(f"{error}; what was saved is kept, {go_on(run)}") from error
 
 
 def _fill(algo: StagedAlgorithm, now: StageCounts) -> float:

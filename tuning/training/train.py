@@ -44,7 +44,10 @@ def run_training(training: Training) -> None:
     subject.prepare()
     with joined(training.address, _remote(recipe), dashboard=training.dashboard):
         run = _open_run(training, subject)
-        report = _train_and_judge(config, training, subject, run)
+        try:
+            report = _train_and_judge(config, training, subject, run)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(go_on(run)) from None
     run.write_report(report)
     pictures = subject.draw_report(report, run.path)
     subject.show_report(report)
@@ -85,7 +88,7 @@ def _train_and_judge(
         except (RayActorError, RunnersLostError) as error:
             reason = str(error).strip().splitlines()[0].rstrip(".")
             raise CommandError(
-                f"a process of the training was lost ({reason}); {go_on(run)}"
+                f"a process of the training was lost ({reason}); what was saved is kept, {go_on(run)}"
             ) from error
         finally:
             algo.stop()

@@ -19,9 +19,9 @@ from tiny_training import assert_equal, run, tiny, weights
 from policies import MADDPG, MADDPGConfig, MARDPGConfig
 from policies.algorithms.maddpg import CRITIC
 from policies.contract.joint_spec import JointSpec
-from policies.staged.exploration import Steady
-from policies.staged.modules import CONSTRAINT, ROWS, actor_id
-from policies.staged.runner import StagedRunner
+from policies.learning.modules import CONSTRAINT, ROWS, actor_id
+from policies.sampling.exploration import Steady
+from policies.sampling.runner import StagedRunner
 
 H = 0.1
 SIZE = 16

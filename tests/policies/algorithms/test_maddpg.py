@@ -28,7 +28,7 @@ from two_halves import work_in_halves
 
 from policies.algorithms.losses import own_columns
 from policies.algorithms.maddpg import UpdateRule
-from policies.staged.descent import copy_weights
+from policies.learning.descent import copy_weights
 
 
 def between(target, source, tau):

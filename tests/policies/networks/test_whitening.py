@@ -37,3 +37,9 @@ def test_gains_are_bound_by_the_floor():
         for matrix, shift in (whitening(x, floor) for floor in (1e-6, 0.1))
     ]
     assert spread[0] > 0.99 and spread[1] < 0.2
+
+
+def test_a_single_sample_tells_of_no_variance():
+    x = torch.tensor([[[3.0, -1.0]], [[0.5, 2.0]]], dtype=torch.float64)
+    matrix, shift = whitening(x, 1e-3)
+    torch.testing.assert_close(torch.baddbmm(shift, x, matrix), x)

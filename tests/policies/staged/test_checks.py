@@ -11,9 +11,9 @@ from reinforce import ReinforceConfig
 
 from policies import MADDPGConfig, MARDPGConfig
 from policies.algorithms.settings import shared_settings
+from policies.sampling.memories import TrajectoryMemory
+from policies.sampling.runner import drawn_from
 from policies.staged.algorithm import absolute
-from policies.staged.memories import TrajectoryMemory
-from policies.staged.runner import drawn_from
 
 
 @pytest.mark.parametrize(

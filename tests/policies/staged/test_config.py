@@ -9,9 +9,9 @@ from quadratic_game import JointGame
 
 from policies import MADDPG, MARDPG, MADDPGConfig, MARDPGConfig
 from policies.contract.joint_spec import JointSpec
-from policies.staged.memories import JointReplay, TrajectoryMemory
-from policies.staged.rollout import Rollout
-from policies.staged.runner import StagedRunner
+from policies.sampling.memories import JointReplay, TrajectoryMemory
+from policies.sampling.rollout import Rollout
+from policies.sampling.runner import StagedRunner
 
 SPEC = JointSpec.of(JointGame(1, 0))
 

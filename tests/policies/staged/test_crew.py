@@ -9,11 +9,11 @@ import pytest
 from tiny_training import assert_equal, run, tiny, weights
 
 from policies import MADDPGConfig
+from policies.learning.modules import actor_id
+from policies.learning.schedule import StageCounts, StagePlan
+from policies.sampling.rollout import Rollout
 from policies.staged import crew as module
 from policies.staged.crew import Crew, Request, RunnersLostError, shares
-from policies.staged.modules import actor_id
-from policies.staged.rollout import Rollout
-from policies.staged.schedule import StageCounts, StagePlan
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from tiny_training import assert_equal, run, tiny, weights
 
 from policies import MADDPG, MADDPGConfig
-from policies.staged.modules import actor_id
-from policies.staged.schedule import StageCounts
+from policies.learning.modules import actor_id
+from policies.learning.schedule import StageCounts
 from policies.staged.selection import Selection
 
 

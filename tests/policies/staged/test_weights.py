@@ -9,7 +9,7 @@ import pytest
 from runners import make_runner, weights_of
 
 from policies import MADDPGConfig
-from policies.staged.modules import actor_id
+from policies.learning.modules import actor_id
 from policies.staged.weights import Courier, part, shapes
 
 STATE = {

@@ -24,8 +24,8 @@ from nodes import Nodes
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from policies.algorithms.maddpg import MADDPG
+from policies.learning.modules import actor_id
 from policies.staged import crew
-from policies.staged.modules import actor_id
 from tuning.campaigns import trainings as grid
 from tuning.cli import build_parser, main
 from tuning.records.run_folder import RunFolder

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from policies.staged.modules import actor_id
-from policies.staged.runner import StagedRunner
+from policies.learning.modules import actor_id
+from policies.sampling.runner import StagedRunner
 from tuning.options.recipe import Recipe
 from tuning.training.configuration import make_config
 

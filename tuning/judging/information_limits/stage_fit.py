@@ -17,8 +17,8 @@ from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
 from policies.contract.walk import Turns, walk
+from policies.learning.schedule import cosine_decay
 from policies.networks.actors import TeamActor
-from policies.staged.schedule import cosine_decay
 from rllib_grid import Case
 from tuning.judging.evaluation import Judge, Judgement
 from tuning.judging.information_limits.budget import FULL_STATE, Budget

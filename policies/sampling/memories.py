@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.staged.rollout import Columns, Rollout
+from policies.sampling.rollout import Columns, Rollout
 
 
 class Memory(Protocol):

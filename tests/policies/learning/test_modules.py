@@ -10,7 +10,7 @@ from ray.rllib.core.columns import Columns
 from policies import MADDPGConfig
 from policies.algorithms.maddpg import CRITIC
 from policies.contract.joint_spec import JointSpec
-from policies.staged.modules import CentralModule, active_stage
+from policies.learning.modules import CentralModule, active_stage
 
 
 def build(num_stages=3, inference_only=False, **settings):

@@ -14,7 +14,7 @@ from team_updates import losses_of
 from policies import MADDPGConfig
 from policies.algorithms.maddpg import CRITIC, UpdateRule
 from policies.contract.joint_spec import JointSpec
-from policies.staged.modules import ROWS, active_stage, actor_id
+from policies.learning.modules import ROWS, active_stage, actor_id
 
 SIZE = 16
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policies.staged.schedule import StagePlan, cosine_decay, of_stage
+from policies.learning.schedule import StagePlan, cosine_decay, of_stage
 
 PLAN = StagePlan(episodes=100, updates=80, warmup=20, collect_share=0.5)
 

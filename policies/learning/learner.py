@@ -10,11 +10,11 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.typing import StateDict
 from torch import Tensor
 
-from policies.staged.constraints import Bounds, Lagrangian
-from policies.staged.descent import copy_weights
-from policies.staged.modules import CONSTRAINT, ROWS, active_stage, actor_id
-from policies.staged.schedule import cosine_decay, of_stage
-from policies.staged.update import StageNetworks, Update
+from policies.learning.constraints import Bounds, Lagrangian
+from policies.learning.descent import copy_weights
+from policies.learning.modules import CONSTRAINT, ROWS, active_stage, actor_id
+from policies.learning.schedule import cosine_decay, of_stage
+from policies.learning.update import StageNetworks, Update
 
 UPDATES = "stage_updates"
 

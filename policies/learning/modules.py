@@ -15,7 +15,7 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import nn
 
 from policies.contract.joint_spec import JointSpec
-from policies.staged.constraints import ObservationModel
+from policies.learning.constraints import ObservationModel
 
 Make = Callable[[], nn.Module]  # picklable: a partial of a class
 

@@ -20,12 +20,12 @@ from ray.rllib.utils.typing import StateDict
 from ray.tune.registry import ENV_CREATOR, _global_registry
 
 from policies.contract.joint_spec import JointEnv, JointSpec
-from policies.staged.collector import Collector
-from policies.staged.episodes import Callbacks, Watch, log_rollout
-from policies.staged.exploration import Act, Floats, Steady
-from policies.staged.lanes import Lanes
-from policies.staged.modules import ROWS, active_stage, actor_id
-from policies.staged.rollout import Rollout
+from policies.learning.modules import ROWS, active_stage, actor_id
+from policies.sampling.collector import Collector
+from policies.sampling.episodes import Callbacks, Watch, log_rollout
+from policies.sampling.exploration import Act, Floats, Steady
+from policies.sampling.lanes import Lanes
+from policies.sampling.rollout import Rollout
 
 VALIDATION = "validation"  # where trajectories come from, see `drawn_from`
 

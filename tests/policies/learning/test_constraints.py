@@ -24,7 +24,7 @@ from two_halves import work_in_halves
 from policies.algorithms.losses import own_columns
 from policies.algorithms.maddpg import UpdateRule
 from policies.contract.joint_spec import JointSpec
-from policies.staged.constraints import (
+from policies.learning.constraints import (
     Bounds,
     Lagrangian,
     ObservationModel,

@@ -9,9 +9,9 @@ from quadratic_game import JointGame
 from ray.rllib.core.columns import Columns
 from tiny_training import tiny_recurrent
 
-from policies.staged.modules import actor_id
-from policies.staged.runner import StagedRunner
-from policies.staged.sequences import RecurrentAct
+from policies.learning.modules import actor_id
+from policies.sampling.runner import StagedRunner
+from policies.sampling.sequences import RecurrentAct
 
 
 def make_runner(lanes=8, **settings):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from team_updates import GAME, assert_same
 
+from policies.learning.descent import Tensors, Trained, copy_weights, polyak
 from policies.networks.actors import TeamActor
-from policies.staged.descent import Tensors, Trained, copy_weights, polyak
 
 
 def linear(weight):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from policies.contract.finite import check_finite
 from policies.contract.joint_spec import JointEnv, JointSpec
 from policies.contract.walk import Turns, walk
-from policies.staged.exploration import Act, Explorer, Floats
-from policies.staged.rollout import Columns, Rollout, stacked
+from policies.sampling.exploration import Act, Explorer, Floats
+from policies.sampling.rollout import Columns, Rollout, stacked
 
 Ints = NDArray[np.int64]
 

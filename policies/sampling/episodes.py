@@ -23,7 +23,7 @@ from ray.rllib.utils.metrics import (
 )
 
 from policies.contract.joint_spec import JointSpec
-from policies.staged.rollout import Rollout
+from policies.sampling.rollout import Rollout
 
 NUM_PROBES = "num_probes"
 AGENT_RETURNS = "agent_episode_returns_mean"

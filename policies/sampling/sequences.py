@@ -10,9 +10,9 @@ import torch
 from policies.contract.joint_spec import JointEnv
 from policies.contract.walk import Turns, walk
 from policies.networks.recurrent_actors import RecurrentActor
-from policies.staged.collector import Collector, Ints, Tally
-from policies.staged.exploration import Explorer, Floats
-from policies.staged.rollout import Columns, Rollout, stacked
+from policies.sampling.collector import Collector, Ints, Tally
+from policies.sampling.exploration import Explorer, Floats
+from policies.sampling.rollout import Columns, Rollout, stacked
 
 
 class RecurrentAct:

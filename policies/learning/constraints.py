@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from policies.contract.joint_spec import JointSpec
+from policies.learning.descent import Reduce, Trained
 from policies.networks.stacked import StackedLinear
-from policies.staged.descent import Reduce, Trained
 
 
 def excess(obs: Tensor, low: Tensor, high: Tensor, margin: float = 0.0) -> Tensor:

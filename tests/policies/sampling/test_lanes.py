@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from quadratic_game import Game, JointGame
 
-from policies.staged.lanes import Lanes
+from policies.sampling.lanes import Lanes
 
 
 class Plain(Game):

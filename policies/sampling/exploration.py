@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from policies.contract.action_circles import scale_back
 from policies.contract.joint_spec import JointSpec
-from policies.staged.rollout import Columns
+from policies.sampling.rollout import Columns
 
 Floats = NDArray[np.float32]
 Act = Callable[[Floats], Floats]  # joint inputs (B, width) to joint actions (B, A)

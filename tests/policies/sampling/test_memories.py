@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from policies.staged.memories import JointReplay, TrajectoryMemory, returns_to_go
-from policies.staged.rollout import Rollout
+from policies.sampling.memories import JointReplay, TrajectoryMemory, returns_to_go
+from policies.sampling.rollout import Rollout
 
 WIDTHS = {"inputs": 3, "action": 2, "reward": 1}
 

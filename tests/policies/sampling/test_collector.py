@@ -11,9 +11,9 @@ from quadratic_game import GAINS, JointGame
 from ray.rllib.utils.metrics import NUM_ENV_STEPS_SAMPLED, NUM_EPISODES
 from runners import VariedGame, make_runner, weights_of
 
-from policies.staged.collector import Tally
-from policies.staged.episodes import NUM_PROBES
-from policies.staged.modules import actor_id
+from policies.learning.modules import actor_id
+from policies.sampling.collector import Tally
+from policies.sampling.episodes import NUM_PROBES
 
 GAMMAS = (0.0, 0.9)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from policies.contract.joint_spec import JointSpec
-from policies.staged.exploration import (
+from policies.sampling.exploration import (
     NOISES,
     OU_THETA,
     LinearSchedule,

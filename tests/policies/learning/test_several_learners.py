@@ -11,7 +11,7 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from policies import MADDPGConfig, MARDPGConfig
 from policies.algorithms.maddpg import CRITIC
-from policies.staged.modules import ROWS, actor_id
+from policies.learning.modules import ROWS, actor_id
 
 SIZE, STACK = 8, 3  # rows of a minibatch, minibatches in one call of the learners
 

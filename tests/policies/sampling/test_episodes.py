@@ -9,8 +9,8 @@ from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 from runners import VariedGame, make_runner, weights_of
 
 from policies import MARDPGConfig
-from policies.staged import episodes
-from policies.staged.runner import StagedRunner
+from policies.sampling import episodes
+from policies.sampling.runner import StagedRunner
 
 EPISODES, LANES = 21, 8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.staged.rollout import Rollout, stacked
+from policies.sampling.rollout import Rollout, stacked
 
 
 def planted(live, time_steps=1):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from policies.contract.joint_spec import JointSpec
-from policies.staged.constraints import Lagrangian
-from policies.staged.descent import Reduce
+from policies.learning.constraints import Lagrangian
+from policies.learning.descent import Reduce
 
 
 @dataclass

@@ -11,8 +11,8 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 from runners import make_runner, weights_of
 
 from policies import MADDPGConfig
-from policies.staged.modules import ROWS, actor_id
-from policies.staged.runner import StagedRunner
+from policies.learning.modules import ROWS, actor_id
+from policies.sampling.runner import StagedRunner
 
 
 @pytest.mark.parametrize("stage", [1, 2])

@@ -1,0 +1,1 @@
+"""What runners do: lanes, exploration, trajectories as rows, memories of them."""
