@@ -88,7 +88,8 @@ def _train_and_judge(
         except (RayActorError, RunnersLostError) as error:
             reason = str(error).strip().splitlines()[0].rstrip(".")
             raise CommandError(
-                f"a process of the training was lost ({reason}); what was saved is kept, {go_on(run)}"
+                f"a process of the training was lost ({reason}); what was saved is kept, "
+                f"{go_on(run)}"
             ) from error
         finally:
             algo.stop()

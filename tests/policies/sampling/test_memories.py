@@ -117,15 +117,6 @@ def test_a_rollout_is_taken_in_in_the_order_of_time():
     assert replay.column("action")[:, 0].tolist() == [0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 32]
 
 
-def test_share_of_the_room_that_is_taken():
-    replay = JointReplay(10, WIDTHS)
-    assert replay.fill == 0.0
-    replay.append(rows(0, 4))
-    assert replay.fill == 0.4
-    replay.append(rows(4, 20))
-    assert replay.fill == 1.0
-
-
 # --- trajectories -----------------------------------------------------------------------
 
 

@@ -150,6 +150,8 @@ def test_validation_draws_from_its_own_states_and_collecting_from_those_of_train
     drawn = []
 
     class Split(JointGame):
+        split = "train"
+
         def draw_from(self, split):
             drawn.append(split)
 
