@@ -19,8 +19,6 @@ from tuning.records.run_folder import RUNS
 
 FAST_EPISODES = 20_000  # in all, whatever the number of stages
 FAST_DAYS = 32_000
-# Where the paper trains another number of episodes than its preset does (its Figure 3c).
-PAPER_EPISODES = {"maddpg-2": (750_000,), "ma-rdpg": (1_140_000,)}
 DEFAULT_ALGORITHMS = tuple(ALGORITHMS)
 
 
@@ -152,7 +150,7 @@ def budgeted_episodes(budget: str, case: str, algorithm: str) -> tuple[int, ...]
             raise CommandError(
                 f"--budget: the paper has no days such as {case}; use fast or a number of days"
             )
-        return PAPER_EPISODES.get(algorithm)
+        return None
     stages = ALGORITHMS[algorithm].stages
     if budget == "fast":
         return split_evenly(FAST_DAYS if is_day_case(case) else FAST_EPISODES, stages)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from policies.algorithms.registry import ALGORITHMS, Algorithm, staged
 from policies.staged.setting import Value
@@ -220,13 +220,17 @@ class Recipe:
     def _check_time(self) -> None:
         """Refuse probes that leave no time for the action, before anything is trained."""
         algorithm = self.named()
-        actions = self.num_stages + algorithm.rounds - 1 + algorithm.recurrent
+        rounds = algorithm.rounds
+        if algorithm.recurrent:
+            default = algorithm.settings["num_rounds"].default
+            rounds = cast(int, self.settings.get("num_rounds", default))
+        actions = self.num_stages + rounds - 1
         share = float(self.case_settings.get("probe_share", 0.0))
         if not math.isclose((actions - 1) * share, 1.0) and (actions - 1) * share < 1.0:
             return
         raise CommandError(
             f"--case-settings: {actions - 1} probes of probe_share={share:g} leave no time for the "
-            "action: lower it, or train fewer stages"
+            f"action: lower it, or train fewer {'rounds' if algorithm.recurrent else 'stages'}"
         )
 
     def _check_below(self, path: Path) -> None:

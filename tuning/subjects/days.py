@@ -87,8 +87,6 @@ class Days(Subject):
 
     def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
         """The whole case, with its rewards as they are learnt best."""
-        import rllib_grid.envs.grid_day_env  # noqa: F401  # which registers "grid-day", with Ray
-
         rewards = {k: v for k, v in REWARDS.items() if k not in recipe.case_settings}
         rewards |= {"penalty_eur_per_pu_h": 0.0} if priced else {}
         return "grid-day", {"case": self.case.replace(**rewards).to_dict()}

@@ -26,7 +26,7 @@ from tuning.records.run_folder import create_run
         ("1003", "ms-maddpg-4", (251, 251, 251, 250)),
         ("4", "ms-maddpg-4", (1, 1, 1, 1)),
         ("paper", "ts-maddpg", None),  # the preset's own
-        ("paper", "maddpg-2", (750_000,)),
+        ("paper", "maddpg-2", None),
     ],
 )
 def test_budget_is_split_evenly_over_the_stages(budget, algorithm, episodes):

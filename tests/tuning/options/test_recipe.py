@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -58,6 +59,18 @@ def test_a_setting_of_another_family_is_refused_by_name():
         Recipe(algorithm="ma-rdpg", settings={"carry_critic": False}).checked()
     with pytest.raises(CommandError, match="critic_net is 'saddle-residual', must be one of"):
         Recipe(algorithm="ma-rdpg", settings={"critic_net": "saddle-residual"}).checked()
+
+
+def test_rounds_take_time_too():
+    slow = Recipe(algorithm="ma-rdpg", case_settings={"probe_share": 0.4})
+    with pytest.raises(CommandError, match=r"3 probes of probe_share=0\.4 leave no time"):
+        dataclasses.replace(slow, settings={"num_rounds": 4}).checked()
+    slow.checked()  # two rounds
+    dataclasses.replace(slow, settings={"num_rounds": 1}).checked()
+    slower = dataclasses.replace(slow, case_settings={"probe_share": 0.999999999999})
+    with pytest.raises(CommandError, match="train fewer rounds"):
+        slower.checked()
+    dataclasses.replace(slower, settings={"num_rounds": 1}).checked()
 
 
 def test_the_case_of_days_takes_steps_and_settings():

@@ -38,7 +38,7 @@ def run_limits(args: LimitsArgs) -> None:
     """Compute the limits of a case, or take them from the cache, and print their table.
 
     Args:
-        args: As returned by `limits_args.check`.
+        args: As returned by `tuning.commands.limits.check`.
 
     Raises:
         CommandError: The cache cannot be read or written.
