@@ -19,7 +19,7 @@ from tuning.options.case_settings import (
     read_case_settings,
     write_case_settings,
 )
-from tuning.options.cases import check_case, is_day_case
+from tuning.options.cases import check_case, first_difference, is_day_case
 from tuning.options.settings import check_settings, read_settings, write_settings
 from tuning.records.checkpoints import find_checkpoint
 from tuning.records.run_folder import RunFolder, load_run
@@ -240,9 +240,19 @@ class Recipe:
             raise CommandError(f"--on-top-of: {self.named().title} has no stage behind the first")
         if find_checkpoint(run) is None:
             raise CommandError(f"--on-top-of: {path} holds no checkpoint/")
-        trained = run.config().get("case_name")
-        if trained != self.case:
-            raise CommandError(f"--on-top-of: {path} was trained on {trained}, not on {self.case}")
+        trained, asked = run.case(), self.make_case()
+        name = first_difference(trained, asked, aside=(METER_ERROR,))
+        if name == "name":
+            raise CommandError(
+                f"--on-top-of: {path} was trained on {trained.name}, not on {asked.name}"
+            )
+        if name is not None:
+            values = [getattr(case, name) for case in (trained, asked)]
+            short = all(isinstance(value, (str, int, float)) for value in values)
+            raise CommandError(
+                f"--on-top-of: {path} was trained on {trained.name} with "
+                + ("{}={}, not {}".format(name, *values) if short else f"other {name}")
+            )
 
     def _stretched(self) -> Recipe:
         """Repeat a single number of episodes for every stage."""
