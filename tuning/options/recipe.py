@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from policies.algorithms.registry import ALGORITHMS, Algorithm, staged
 from policies.staged.setting import Value
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import check_at_least, check_meter_error
+from tuning.options.arguments import DAY_STEPS, TEST_DAYS, check_at_least, check_meter_error
 from tuning.options.case_settings import (
     METER_ERROR,
     check_case_settings,
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 PRESETS = ("fast", "paper")
 STAGES = 2  # where neither a number nor an algorithm is named
-DAY_STEPS = (24, 96)
-TEST_DAYS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
