@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Literal
+from typing import Literal, Self
 
 from rich import box
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tuning.drawing.live import LiveTable, console_for
 from tuning.records.cells import Cell
 from tuning.records.files import read_json
 from tuning.records.measures import measure_of, measure_of_progress
 
 State = Literal["waiting", "running", "done", "failed"]
-LINE_SECONDS = 30.0
 _STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "failed": "bold red"}
 
 
-class CampaignProgress:
+class CampaignProgress(LiveTable):
     """Shows every cell: episodes and what is validated while it runs, what it is compared by after.
 
     Args:
@@ -40,30 +38,21 @@ class CampaignProgress:
         quiet: bool = False,
         console: Console | None = None,
     ) -> None:
-        self._console = console or Console(highlight=False, quiet=quiet)
+        super().__init__(console or console_for(quiet=quiet))
         self._cells = cells
         self._episodes = episodes
         self._states: dict[Cell, State] = {c: "done" if c.finished else "waiting" for c in cells}
         self._texts = {cell: _result(cell) if cell.finished else "." for cell in cells}
         self._done_episodes = {c: episodes[c] if c.finished else begun(c)[0] for c in cells}
         self._first = sum(self._done_episodes.values())
-        self._started = self._printed = time.monotonic()
-        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+        self._started = time.monotonic()
 
-    def __enter__(self) -> CampaignProgress:
-        self._console.print(self._summary())
-        if self._console.is_terminal:
-            self._live.start()
-            self._live.update(self._table(), refresh=True)
+    def __enter__(self) -> Self:
+        self.print(self._summary())
+        super().__enter__()
+        if self.on_terminal:
+            self.draw(self._table())
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
 
     def set(self, cell: Cell, state: State) -> None:
         """Note that a cell has begun, is done or has failed."""
@@ -75,8 +64,8 @@ class CampaignProgress:
             self._texts[cell] = "failed"
         else:
             self._texts[cell] = "begun"
-        if not self._console.is_terminal:
-            self._console.print(f"{cell}: {self._texts[cell]}", soft_wrap=True)
+        if not self.on_terminal:
+            self.print(f"{cell}: {self._texts[cell]}")
 
     def refresh(self) -> None:
         """Read how far the running cells are, and show it."""
@@ -86,14 +75,13 @@ class CampaignProgress:
                 self._done_episodes[cell] = episodes
                 if validated:
                     self._texts[cell] = f"{_short(episodes)} {validated}"
-        if self._console.is_terminal:
-            self._live.update(self._table(), refresh=True)
-        elif time.monotonic() - self._printed >= LINE_SECONDS:
-            self._printed = time.monotonic()
-            self._console.print(self._summary(), soft_wrap=True)
+        if self.on_terminal:
+            self.draw(self._table())
+        elif self.line_is_due():
+            self.print(self._summary())
             for cell in self._cells:
                 if self._states[cell] == "running":
-                    self._console.print(f"  {cell}: {self._texts[cell]}", soft_wrap=True)
+                    self.print(f"  {cell}: {self._texts[cell]}")
 
     def _summary(self) -> str:
         states = list(self._states.values())

@@ -46,7 +46,7 @@ def run_case(args: CaseArgs) -> None:
     """Make a case, print its summary, and write the files that were asked for.
 
     Args:
-        args: As returned by `case_args.check`.
+        args: As returned by `tuning.commands.case.check`.
 
     Raises:
         CommandError: A file cannot be written.

@@ -8,8 +8,23 @@ from pathlib import Path
 from typing import Annotated
 
 from policies.algorithms.registry import ALGORITHMS
-from tuning.commands.campaign import check_folder, check_seeds_and_jobs
-from tuning.options.arguments import Address, Arguments, Dashboard, Option
+from tuning.commands.campaign import (
+    check_folder,
+    check_profiles,
+    check_seeds_and_jobs,
+    recipe_of_case,
+)
+from tuning.errors import CommandError
+from tuning.options.arguments import (
+    Address,
+    Arguments,
+    CaseSettings,
+    Dashboard,
+    Option,
+    Profiles,
+    Steps,
+    TestDays,
+)
 from tuning.options.cases import check_case, is_day_case
 from tuning.options.recipe import PRESETS, Recipe
 from tuning.options.settings import read_settings
@@ -82,6 +97,10 @@ class AblateArgs(Arguments):
     """Options of ``ablate``."""
 
     case: Annotated[str, Option("case to train on, of states or of days")] = "ieee13"
+    case_settings: CaseSettings = None
+    profiles: Profiles = None
+    steps: Steps = None
+    test_days: TestDays = None
     preset: Annotated[
         str, Option("what is changed, a thing at a time; paper: of states", choices=PRESETS)
     ] = PRESETS[0]
@@ -98,7 +117,8 @@ class AblateArgs(Arguments):
         tuple[str, ...] | None,
         Option(
             "changes as train --settings takes them, several at a time joined by +, e.g. "
-            "sigma=0.1+tau=1 (default: a list for each preset, and one for days)",
+            "sigma=0.1+tau=1 (default: a list for each preset, and one for days, "
+            "without what the algorithm has not)",
             metavar="NAME=VALUE",
         ),
     ] = None
@@ -142,19 +162,31 @@ def check(args: AblateArgs) -> AblateArgs:
             or trainings with another configuration.
     """
     check_case(args.case)
-    changes = args.changes
-    if changes is None:
-        changes = DAY_CHANGES if is_day_case(args.case) else CHANGES[args.preset]
+    check_seeds_and_jobs(args.seeds, args.jobs)
+    check_profiles(training(args, Cell(args.folder, args.case, BASE, 0)))
+    changes = _default_changes(args) if args.changes is None else args.changes
     args = replace(
         args, changes=tuple(dict.fromkeys(changes)), seeds=tuple(dict.fromkeys(args.seeds))
     )
-    check_seeds_and_jobs(args.seeds, args.jobs)
     for cell in cells(args):
-        training(args, cell)  # refuses bad changes and bad episodes
+        training(args, cell)  # refuses bad changes
     if args.address is not None:
         args = replace(args, out=args.folder.resolve())  # the nodes have other working folders
     check_folder(args.folder, lambda cell: training(args, cell), "is asked")
     return args
+
+
+def _default_changes(args: AblateArgs) -> tuple[str, ...]:
+    """What is changed if nothing is named: what the algorithm, whose base is sound, can have."""
+
+    def taken(change: str) -> bool:
+        try:
+            training(args, Cell(args.folder, args.case, change, 0))
+        except CommandError:
+            return False
+        return True
+
+    return tuple(filter(taken, DAY_CHANGES if is_day_case(args.case) else CHANGES[args.preset]))
 
 
 def cells(args: AblateArgs) -> list[Cell]:
@@ -173,8 +205,8 @@ def training(args: AblateArgs, cell: Cell) -> Recipe:
         CommandError: A change that `train --settings` would refuse.
     """
     words = () if cell.algorithm == BASE else cell.algorithm.split(TOGETHER)
-    wanted = Recipe(
-        case=cell.case,
+    wanted = replace(
+        recipe_of_case(args, cell.case),
         algorithm=args.algorithm,
         preset=args.preset,
         episodes=args.episodes,

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from tuning.errors import CommandError, did_you_mean
 from tuning.options.arguments import (
+    TEST_DAYS,
     Arguments,
     Option,
     check_at_least,
     check_meter_error,
 )
 from tuning.options.cases import check_case
-from tuning.options.recipe import TEST_DAYS
 from tuning.records.run_folder import finished_run
 
 STATES_FILE = (

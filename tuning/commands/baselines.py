@@ -8,9 +8,10 @@ from typing import Annotated, Protocol
 
 from tuning.errors import CommandError
 from tuning.options.arguments import Arguments, CaseSettings, Option
-from tuning.options.case_settings import read_case_settings
-from tuning.options.cases import check_case, is_day_case
-from tuning.records.run_folder import check_fresh, load_run
+from tuning.options.case_settings import case_setting_names, read_case_settings
+from tuning.options.cases import check_case, first_difference, is_day_case
+from tuning.options.recipe import Recipe
+from tuning.records.run_folder import RunFolder, check_fresh, load_run
 
 IN_ITS_REPORT = "no control, a price rule and a receding horizon stand in"
 
@@ -79,12 +80,23 @@ def check_case_and_folders(args: _CaseAndFolders) -> None:
         check_case(args.case)
         read_case_settings(args.case, args.case_settings or ())
     else:
-        own = load_run(args.run).config().get("case_name")
-        if "case" in args.explicit() and args.case != own:
-            raise CommandError(f"--case: {args.case} is not the case of {args.run}, which is {own}")
+        run = load_run(args.run)
+        if "case" in args.explicit():
+            _check_case_of(run, args.case)
         if args.case_settings:
             raise CommandError(f"--case-settings: the case is that of {args.run}; leave them out")
     if args.states < 2:
         raise CommandError(f"--states: {args.states} is out of bounds, must be >= 2")
     if args.out is not None:
         check_fresh(args.out)
+
+
+def _check_case_of(run: RunFolder, case: str) -> None:
+    """Refuse a case that a run was not trained on; what its case settings change is its own."""
+    check_case(case)
+    own = run.case()
+    aside = ("profiles", *case_setting_names(case))
+    name = first_difference(own, Recipe(case=case).make_case(), aside)
+    if name is not None:
+        which = own.name if name == "name" else f"{own.name} with other {name}"
+        raise CommandError(f"--case: {case} is not the case of {run.path}, which is {which}")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from tuning.errors import CommandError
 from tuning.options.arguments import check_at_least
+from tuning.options.case_settings import read_case_settings
 from tuning.options.recipe import Recipe
 from tuning.records.cells import Cell, find_cells
 from tuning.records.run_folder import check_fresh
@@ -35,6 +36,55 @@ class Campaign(Protocol):
     @property
     def quiet(self) -> bool:
         """Whether no progress is shown."""
+
+
+class OfCases(Protocol):
+    """What the commands of many trainings take beside the name of a case, for all their cases."""
+
+    @property
+    def case_settings(self) -> tuple[str, ...] | None:
+        """Changes to it, ``NAME=VALUE``."""
+
+    @property
+    def profiles(self) -> Path | None:
+        """Of days: file in place of its own days."""
+
+    @property
+    def steps(self) -> int | None:
+        """Of days: steps per day."""
+
+    @property
+    def test_days(self) -> int | None:
+        """Of days: test days to judge on, at most."""
+
+
+def recipe_of_case(args: OfCases, case: str) -> Recipe:
+    """Return a recipe, not yet checked, that says what the case is and nothing else.
+
+    Raises:
+        CommandError: An unknown field of the case, or a value that it refuses.
+    """
+    return Recipe(
+        case=case,
+        case_settings=read_case_settings(case, args.case_settings or ()),
+        profiles=None if args.profiles is None else args.profiles.resolve(),  # nodes are elsewhere
+        steps=args.steps,
+        test_days=args.test_days,
+    )
+
+
+def check_profiles(recipe: Recipe) -> None:
+    """Refuse a file of days that cannot be read, before many trainings fail on it.
+
+    Raises:
+        GridError: Naming the file and what is wrong with it.
+    """
+    from rllib_grid import DayCase
+
+    if recipe.profiles is not None:
+        case = recipe.make_case()
+        assert isinstance(case, DayCase)  # the recipe was checked
+        case.days("train")
 
 
 def split_evenly(total: int, parts: int) -> tuple[int, ...]:

@@ -8,10 +8,24 @@ from pathlib import Path
 from typing import Annotated
 
 from policies.algorithms.registry import ALGORITHMS
-from tuning.commands.campaign import check_folder, check_seeds_and_jobs, split_evenly
+from tuning.commands.campaign import (
+    check_folder,
+    check_profiles,
+    check_seeds_and_jobs,
+    recipe_of_case,
+    split_evenly,
+)
 from tuning.errors import CommandError
-from tuning.options.arguments import Address, Arguments, CaseSettings, Dashboard, Option
-from tuning.options.case_settings import read_case_settings
+from tuning.options.arguments import (
+    Address,
+    Arguments,
+    CaseSettings,
+    Dashboard,
+    Option,
+    Profiles,
+    Steps,
+    TestDays,
+)
 from tuning.options.cases import check_case, is_day_case
 from tuning.options.recipe import Recipe, check_name
 from tuning.records.cells import Cell
@@ -19,8 +33,6 @@ from tuning.records.run_folder import RUNS
 
 FAST_EPISODES = 20_000  # in all, whatever the number of stages
 FAST_DAYS = 32_000
-# Where the paper trains another number of episodes than its preset does (its Figure 3c).
-PAPER_EPISODES = {"maddpg-2": (750_000,), "ma-rdpg": (1_140_000,)}
 DEFAULT_ALGORITHMS = tuple(ALGORITHMS)
 
 
@@ -33,6 +45,9 @@ class CompareArgs(Arguments):
         Option("cases to train on, of states or of days (default: ieee13)", metavar="NAME"),
     ] = ("ieee13",)
     case_settings: CaseSettings = None
+    profiles: Profiles = None
+    steps: Steps = None
+    test_days: TestDays = None
     algorithms: Annotated[
         tuple[str, ...],
         Option(f"named algorithms (default: all, {' '.join(DEFAULT_ALGORITHMS)})", metavar="NAME"),
@@ -90,12 +105,13 @@ def check(args: CompareArgs) -> CompareArgs:
         algorithms=tuple(dict.fromkeys(args.algorithms)),
         seeds=tuple(dict.fromkeys(args.seeds)),
     )
-    for case in args.case:
-        check_case(case)
     for name in args.algorithms:
         check_name("--algorithms", name, ALGORITHMS)
-        for case in args.case:
-            training(args, Cell(args.folder, case, name, 0))  # refuses a bad budget
+    for case in args.case:
+        check_case(case)
+        for name in args.algorithms:
+            recipe = training(args, Cell(args.folder, case, name, 0))  # refuses a bad budget
+        check_profiles(recipe)
     check_seeds_and_jobs(args.seeds, args.jobs)
     if args.address is not None:
         args = replace(args, out=args.folder.resolve())  # the nodes have other working folders
@@ -124,9 +140,8 @@ def training(args: CompareArgs, cell: Cell) -> Recipe:
         CommandError: The budget is no number, or too small for the stages, or the algorithm cannot
             be trained on the case.
     """
-    wanted = Recipe(
-        case=cell.case,
-        case_settings=read_case_settings(cell.case, args.case_settings or ()),
+    wanted = replace(
+        recipe_of_case(args, cell.case),
         algorithm=cell.algorithm,
         preset="paper" if args.budget == "paper" else "fast",
         episodes=budgeted_episodes(args.budget, cell.case, cell.algorithm),
@@ -152,7 +167,7 @@ def budgeted_episodes(budget: str, case: str, algorithm: str) -> tuple[int, ...]
             raise CommandError(
                 f"--budget: the paper has no days such as {case}; use fast or a number of days"
             )
-        return PAPER_EPISODES.get(algorithm)
+        return None
     stages = ALGORITHMS[algorithm].stages
     if budget == "fast":
         return split_evenly(FAST_DAYS if is_day_case(case) else FAST_EPISODES, stages)

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from policies.algorithms.registry import ALGORITHMS
-from tuning.commands.campaign import split_evenly
+from tuning.commands.campaign import check_profiles, recipe_of_case, split_evenly
 from tuning.errors import CommandError
 from tuning.options.arguments import (
     Address,
     Arguments,
+    CaseSettings,
     Dashboard,
     MeterError,
     Option,
+    Profiles,
+    Steps,
+    TestDays,
     check_at_least,
     flag,
     options,
@@ -36,13 +40,14 @@ from tuning.options.search_space import (
     Value,
     read_space,
 )
-from tuning.options.settings import read_settings
+from tuning.options.settings import read_settings, read_value
 from tuning.records.checkpoints import parse_interval
-from tuning.records.files import read_json
+from tuning.records.files import plain, read_json
 from tuning.records.measures import GAP_CLOSED, PER, Measure
 from tuning.records.run_folder import check_fresh
 
 SWEEP_FILE = "sweep.json"
+FORMAT = 2  # rises when trials, their checkpoints or these arguments are kept in another way
 DEFAULT_TRIALS = 16
 CASE = "ieee13"
 _ANEW = (
@@ -68,7 +73,7 @@ class SweepArgs(Arguments):
             "from 0 on, a linear one), or one of these per stage, divided by commas: "
             "actor_width=32/64 sigma=0.05..0.5 critic_lr=1e-3..1e-2,3e-4..3e-3 (default: rates, "
             "noise, widths, network of the critic and updates per episode; for pbt its rates and "
-            "noise; for grid 12 combinations)",
+            "noise; for grid 12 combinations; without what the algorithm has not)",
             metavar="NAME=VALUES",
         ),
     ] = None
@@ -90,6 +95,10 @@ class SweepArgs(Arguments):
     ] = None
     case: Annotated[str, Option("case to train on, of states or of days")] = CASE
     meter_error: MeterError = 0.0
+    case_settings: CaseSettings = None
+    profiles: Profiles = None
+    steps: Steps = None
+    test_days: TestDays = None
     preset: Annotated[
         str, Option("networks, learning rates and schedules; paper: of states", choices=PRESETS)
     ] = PRESETS[0]
@@ -154,13 +163,14 @@ class SweepArgs(Arguments):
         """Number of trials."""
         return self.space.size if self.searcher == "grid" else self.trials or DEFAULT_TRIALS
 
+    def arguments(self) -> dict[str, Any]:
+        """Return what makes the sweep, by name."""
+        names = [field.name for field, _, _ in options(SweepArgs) if field.name not in _ANEW]
+        return {name: getattr(self, name) for name in names}
+
     def to_json(self) -> dict[str, Any]:
-        """Return what makes the sweep, for ``sweep.json``."""
-        return {
-            field.name: getattr(self, field.name)
-            for field, _, _ in options(SweepArgs)
-            if field.name not in _ANEW
-        }
+        """Return the content of ``sweep.json``; see `load_sweep`."""
+        return {"format": FORMAT, "arguments": plain(self.arguments())}
 
 
 def check(args: SweepArgs) -> SweepArgs:
@@ -179,13 +189,16 @@ def check(args: SweepArgs) -> SweepArgs:
         value = getattr(args, name)
         if value is not None:
             check_at_least(name, value, 1)
+    if args.profiles is not None:  # the sweep may go on from another folder
+        args = dataclasses.replace(args, profiles=args.profiles.resolve())
     if args.resume is not None:
         return _resumed(args, args.resume)
     args = dataclasses.replace(args, search=tuple(args.search or _default_space(args)))
     _check_space(args, args.space)
     _check_together(args)
-    for config in args.space.probes():
-        training(args, config)
+    found = {recipe.case: recipe for recipe in (training(args, c) for c in args.space.probes())}
+    for recipe in found.values():
+        check_profiles(recipe)
     if args.out is not None:
         check_fresh(args.out)
     return args
@@ -213,8 +226,8 @@ def training(args: SweepArgs, config: Mapping[str, Value]) -> Recipe:
                 f"--budget: {args.budget} is out of bounds, must be >= {stages}, the stages"
             )
         episodes = split_evenly(args.budget, stages)
-    wanted = Recipe(
-        case=words.pop("case", args.case),
+    wanted = dataclasses.replace(
+        recipe_of_case(args, words.pop("case", args.case)),
         meter_error=args.meter_error,
         preset=args.preset,
         algorithm=algorithm,
@@ -237,15 +250,23 @@ def load_sweep(folder: Path) -> SweepArgs:
     """Return the arguments that made a sweep.
 
     Raises:
-        CommandError: The folder is none of a sweep.
+        CommandError: The folder is none of a sweep, or one of another version.
     """
     if not is_sweep(folder):
         raise CommandError(f"{folder} is not the folder of a sweep: {SWEEP_FILE} is missing")
-    stored = read_json(folder / SWEEP_FILE).get("arguments")
-    names = SweepArgs().to_json()
+    content = read_json(folder / SWEEP_FILE)
+    if content.get("format") != FORMAT:
+        raise CommandError(
+            f"{folder} is a sweep of another version, whose trials cannot go on: sweep anew with "
+            "the same command and another --out"
+        )
+    stored = content.get("arguments")
+    names = SweepArgs().arguments()
     if not isinstance(stored, dict) or set(stored) != set(names):
         raise CommandError(f"{folder / SWEEP_FILE}: names no arguments of a sweep")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    if values["profiles"] is not None:
+        values["profiles"] = Path(values["profiles"])
     return SweepArgs(**values)
 
 
@@ -267,7 +288,20 @@ def _default_space(args: SweepArgs) -> tuple[str, ...]:
     words = [(word.partition("=")[0], word) for word in space]
     if args.scheduler == "pbt":
         words = [(name, word) for name, word in words if name in RATES_AND_NOISE]
-    return tuple(word for name, word in words if name not in fixed)
+    family = None if args.algorithm is None else ALGORITHMS[args.algorithm].family
+    return tuple(word for name, word in words if name not in fixed and _is_taken(word, family))
+
+
+def _is_taken(word: str, family: str | None) -> bool:
+    """Whether a family has a setting, with all the values that a word of the space has."""
+    space = read_space([word])
+    try:
+        for config in space.probes():
+            for name, text in space.words(config).items():
+                read_value(name, text, family)
+    except CommandError:
+        return False
+    return True
 
 
 def _check_space(args: SweepArgs, space: Space) -> None:
@@ -332,7 +366,7 @@ def _resumed(args: SweepArgs, folder: Path) -> SweepArgs:
     kept = load_sweep(folder)
     if args.out is not None and args.out.resolve() != folder.resolve():
         raise CommandError("--out conflicts with --resume, which goes on in its own folder")
-    for name, value in kept.to_json().items():
+    for name, value in kept.arguments().items():
         wish = getattr(args, name)
         if name in args.explicit() and wish != value:
             raise CommandError(

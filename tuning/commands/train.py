@@ -21,6 +21,9 @@ from tuning.options.arguments import (
     Dashboard,
     MeterError,
     Option,
+    Profiles,
+    Steps,
+    TestDays,
     check_at_least,
     fits,
     flag,
@@ -28,13 +31,19 @@ from tuning.options.arguments import (
 )
 from tuning.options.case_settings import METER_ERROR, read_case_settings, write_case_settings
 from tuning.options.cases import check_case
-from tuning.options.recipe import PRESETS, STAGES, TEST_DAYS, Recipe
+from tuning.options.recipe import PRESETS, STAGES, Recipe
 from tuning.options.settings import read_settings, read_value, write_settings
 from tuning.records.checkpoints import parse_interval
 from tuning.records.files import read_json
 from tuning.records.run_folder import check_fresh, load_run
 
 SETTINGS_TOO = ("critic", "critic_net", "updates_per_episode")  # options that are settings
+
+
+def _of_the_table(name: str) -> Option:
+    """The option of a setting."""
+    setting = SETTINGS[name]
+    return Option(f"{setting.words} (default: the preset's)", choices=setting.choices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +60,9 @@ class TrainArgs(Arguments):
             "the case's)"
         ),
     ] = None
-    profiles: Annotated[
-        Path | None,
-        Option(
-            "of days: CSV file of days in place of the case's own: time, p_base_kw_1..n, "
-            "q_base_kvar_1..n, price_eur_per_kwh, outdoor_c; a row per 15 minutes or hour",
-            metavar="FILE",
-        ),
-    ] = None
-    steps: Annotated[
-        int | None,
-        Option("of days: steps per day, 24 or 96 (default: 24)"),
-    ] = None
-    test_days: Annotated[
-        int | None, Option(f"of days: test days to judge on, at most (default: {TEST_DAYS})")
-    ] = None
+    profiles: Profiles = None
+    steps: Steps = None
+    test_days: TestDays = None
     preset: Annotated[
         str, Option("networks, learning rates and schedules; paper: of states", choices=PRESETS)
     ] = PRESETS[0]
@@ -91,23 +88,9 @@ class TrainArgs(Arguments):
             "(default: the preset's)"
         ),
     ] = None
-    critic: Annotated[
-        str | None,
-        Option(
-            "one critic for all agents, or one for each (default: the preset's)",
-            choices=SETTINGS["critic"].choices,
-        ),
-    ] = None
-    critic_net: Annotated[
-        str | None,
-        Option(
-            "network of the critic (default: the preset's)",
-            choices=SETTINGS["critic_net"].choices,
-        ),
-    ] = None
-    updates_per_episode: Annotated[
-        float | None, Option("gradient updates per episode (default: the preset's)")
-    ] = None
+    critic: Annotated[str | None, _of_the_table("critic")] = None
+    critic_net: Annotated[str | None, _of_the_table("critic_net")] = None
+    updates_per_episode: Annotated[float | None, _of_the_table("updates_per_episode")] = None
     settings: Annotated[
         tuple[str, ...] | None,
         Option(

@@ -42,7 +42,7 @@ def run_baselines(args: BaselinesArgs) -> None:
     """Judge every fixed rule, the team-optimal rule and the optimum on the same test states.
 
     Args:
-        args: As returned by `baselines_args.check`.
+        args: As returned by `tuning.commands.baselines.check`.
 
     Raises:
         CommandError: A folder cannot be read or written.

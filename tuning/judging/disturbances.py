@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tuning.judging.held_states import NO_FAULTS, Faults
 
-METER_ERRORS_PU = (1e-4, 3e-4, 1e-3, 3e-3)
+TRIED_METER_ERRORS_PU = (1e-4, 3e-4, 1e-3, 3e-3)
 METER_STEPS_PU = (1e-4, 1e-3)
 DRIFTS_KW = (1.0, 3.0, 10.0)
 PROBE_LOSSES = (0.1, 1.0)
@@ -41,7 +41,7 @@ def disturbances(agent: str) -> list[Disturbance]:
         agent: Whose meters are stuck, and who drops out.
     """
     found = [Disturbance("nothing")]
-    for error in METER_ERRORS_PU:
+    for error in TRIED_METER_ERRORS_PU:
         found.append(Disturbance(f"meters err by {error:g} p.u.", {"meter_error_pu": error}))
     for step in METER_STEPS_PU:
         found.append(Disturbance(f"meters count in {step:g} p.u.", {"meter_step_pu": step}))

@@ -20,7 +20,7 @@ from tuning.judging.samples import Floats, cdf, histogram, mean_ci95, reward_err
 TEST_STATES = 10_000
 VIOLATION_TOLERANCE_PU = 1e-5
 OVERLOAD_TOLERANCE = 1e-5  # of the limit
-METER_ERRORS_PU = (1e-6, 1e-5, 1e-4, 1e-3)  # standard deviations that reports try
+REPORTED_METER_ERRORS_PU = (1e-6, 1e-5, 1e-4, 1e-3)  # standard deviations that reports try
 
 # A stream of its own: a fixed key of 128 bits that no --seed can reach.
 _TEST_KEY = 0x5E1F0B6C2A9D47839C04E7F1A2B8D365
@@ -216,9 +216,9 @@ class Judge:
         Returns:
             ``meter_error_pu`` (standard deviations) and ``per_mean``, of equal length.
         """
-        judged = [self.stages(controllers, error)[-1] for error in METER_ERRORS_PU]
+        judged = [self.stages(controllers, error)[-1] for error in REPORTED_METER_ERRORS_PU]
         return {
-            "meter_error_pu": list(METER_ERRORS_PU),
+            "meter_error_pu": list(REPORTED_METER_ERRORS_PU),
             "per_mean": [judgement.per_mean for judgement in judged],
         }
 

@@ -38,7 +38,7 @@ def run_robustness(args: RobustnessArgs) -> None:
     """Judge every run under every disturbance; write and print what came of it.
 
     Args:
-        args: As returned by `robustness_args.check`.
+        args: As returned by `tuning.commands.robustness.check`.
 
     Raises:
         CommandError: The runs are of different cases, or there is no such agent.

@@ -17,6 +17,9 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union
 
 from tuning.errors import CommandError, did_you_mean
 
+DAY_STEPS = (24, 96)
+TEST_DAYS = 60
+
 
 @dataclasses.dataclass(frozen=True)
 class Option:
@@ -120,6 +123,24 @@ CaseSettings = Annotated[
         "(default: none)",
         metavar="NAME=VALUE",
     ),
+]
+
+Profiles = Annotated[
+    Path | None,
+    Option(
+        "of days: CSV file of days in place of the case's own: time, p_base_kw_1..n, "
+        "q_base_kvar_1..n, price_eur_per_kwh, outdoor_c; a row per 15 minutes or hour",
+        metavar="FILE",
+    ),
+]
+
+Steps = Annotated[
+    int | None,
+    Option(f"of days: steps per day, {' or '.join(map(str, DAY_STEPS))} (default: {DAY_STEPS[0]})"),
+]
+
+TestDays = Annotated[
+    int | None, Option(f"of days: test days to judge on, at most (default: {TEST_DAYS})")
 ]
 
 

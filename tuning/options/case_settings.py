@@ -28,7 +28,7 @@ def read_case_settings(case: str, words: Sequence[str]) -> dict[str, Any]:
         CommandError: A word without ``=``, an unknown field, or a value that the case refuses.
     """
     found = {}
-    for name, text in named_words("--case-settings", words, _names(case)):
+    for name, text in named_words("--case-settings", words, case_setting_names(case)):
         found[name] = _value(text)
     return check_case_settings(case, found)
 
@@ -47,7 +47,7 @@ def check_case_settings(case: str, settings: Mapping[str, Any]) -> dict[str, Any
             make(case, **settings)
     except GridError as error:
         raise CommandError(f"--case-settings: {error}") from error
-    return {name: settings[name] for name in _names(case) if name in settings}
+    return {name: settings[name] for name in case_setting_names(case) if name in settings}
 
 
 def write_case_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def write_case_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{name}={value}" for name, value in settings.items())
 
 
-def _names(case: str) -> list[str]:
+def case_setting_names(case: str) -> list[str]:
     """Fields of a case that one number or word can be for."""
     from rllib_grid import Case, DayCase
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 from tuning.errors import CommandError, did_you_mean
+from tuning.records.files import plain
+
+if TYPE_CHECKING:
+    from rllib_grid import Case, DayCase
 
 
 def is_day_case(name: str) -> bool:
@@ -43,3 +50,22 @@ def check_case(name: str, *, days: str | None = None) -> None:
         hint = did_you_mean(name, names)
         known = ", ".join((*names, PATTERN, "a .json file"))
         raise CommandError(f"--case: {name} is unknown{hint} (known: {known})")
+
+
+def first_difference(
+    one: Case | DayCase, other: Case | DayCase, aside: Collection[str] = ()
+) -> str | None:
+    """The first field in which two cases differ.
+
+    Args:
+        one: A case.
+        other: Another.
+        aside: Fields that may differ.
+
+    Returns:
+        Name of the field; None if the cases are the same.
+    """
+    mine, its = plain(one.to_dict()), plain(other.to_dict())
+    missing = object()
+    fields = (name for name in mine if name not in aside)
+    return next((name for name in fields if its.get(name, missing) != mine[name]), None)

@@ -7,19 +7,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from policies.algorithms.registry import ALGORITHMS, Algorithm, staged
 from policies.staged.setting import Value
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import check_at_least, check_meter_error
+from tuning.options.arguments import DAY_STEPS, TEST_DAYS, check_at_least, check_meter_error
 from tuning.options.case_settings import (
     METER_ERROR,
     check_case_settings,
     read_case_settings,
     write_case_settings,
 )
-from tuning.options.cases import check_case, is_day_case
+from tuning.options.cases import check_case, first_difference, is_day_case
 from tuning.options.settings import check_settings, read_settings, write_settings
 from tuning.records.checkpoints import find_checkpoint
 from tuning.records.run_folder import RunFolder, load_run
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 PRESETS = ("fast", "paper")
 STAGES = 2  # where neither a number nor an algorithm is named
-DAY_STEPS = (24, 96)
-TEST_DAYS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,13 +218,17 @@ class Recipe:
     def _check_time(self) -> None:
         """Refuse probes that leave no time for the action, before anything is trained."""
         algorithm = self.named()
-        actions = self.num_stages + algorithm.rounds - 1 + algorithm.recurrent
+        rounds = algorithm.rounds
+        if algorithm.recurrent:
+            default = algorithm.settings["num_rounds"].default
+            rounds = cast(int, self.settings.get("num_rounds", default))
+        actions = self.num_stages + rounds - 1
         share = float(self.case_settings.get("probe_share", 0.0))
         if not math.isclose((actions - 1) * share, 1.0) and (actions - 1) * share < 1.0:
             return
         raise CommandError(
             f"--case-settings: {actions - 1} probes of probe_share={share:g} leave no time for the "
-            "action: lower it, or train fewer stages"
+            f"action: lower it, or train fewer {'rounds' if algorithm.recurrent else 'stages'}"
         )
 
     def _check_below(self, path: Path) -> None:
@@ -236,9 +238,19 @@ class Recipe:
             raise CommandError(f"--on-top-of: {self.named().title} has no stage behind the first")
         if find_checkpoint(run) is None:
             raise CommandError(f"--on-top-of: {path} holds no checkpoint/")
-        trained = run.config().get("case_name")
-        if trained != self.case:
-            raise CommandError(f"--on-top-of: {path} was trained on {trained}, not on {self.case}")
+        trained, asked = run.case(), self.make_case()
+        name = first_difference(trained, asked, aside=(METER_ERROR,))
+        if name == "name":
+            raise CommandError(
+                f"--on-top-of: {path} was trained on {trained.name}, not on {asked.name}"
+            )
+        if name is not None:
+            values = [getattr(case, name) for case in (trained, asked)]
+            short = all(isinstance(value, (str, int, float)) for value in values)
+            raise CommandError(
+                f"--on-top-of: {path} was trained on {trained.name} with "
+                + ("{}={}, not {}".format(name, *values) if short else f"other {name}")
+            )
 
     def _stretched(self) -> Recipe:
         """Repeat a single number of episodes for every stage."""

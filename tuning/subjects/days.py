@@ -15,8 +15,9 @@ from tuning.commands.answers import EvaluateArgs
 from tuning.drawing.one_line import ONE_LINE_PNG, draw_one_line
 from tuning.judging.day_answers import evaluate_days
 from tuning.judging.day_evaluation import DayJudge
+from tuning.options.arguments import TEST_DAYS
 from tuning.options.case_settings import write_case_settings
-from tuning.options.recipe import TEST_DAYS, Recipe
+from tuning.options.recipe import Recipe
 from tuning.records.measures import GAP_CLOSED
 from tuning.records.run_folder import RunFolder, finished_run
 from tuning.subjects.days_report import draw_day, print_days
@@ -87,8 +88,6 @@ class Days(Subject):
 
     def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
         """The whole case, with its rewards as they are learnt best."""
-        import rllib_grid.envs.grid_day_env  # noqa: F401  # which registers "grid-day", with Ray
-
         rewards = {k: v for k, v in REWARDS.items() if k not in recipe.case_settings}
         rewards |= {"penalty_eur_per_pu_h": 0.0} if priced else {}
         return "grid-day", {"case": self.case.replace(**rewards).to_dict()}

@@ -85,8 +85,6 @@ class States(Subject):
 
     def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
         """The case by its name, with its changes."""
-        import rllib_grid.envs.grid_env  # noqa: F401  # which registers "grid", with Ray
-
         case: dict[str, Any] = {"case": recipe.case, **recipe.case_changes()}
         return "grid", {**case, "penalty_kw_per_pu": 0.0} if priced else case
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from rich import box
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tuning.drawing.live import LiveTable, console_for
 from tuning.options.search_space import Space
 from tuning.records.measures import Measure
 
-LINE_SECONDS = 30.0
 REFRESH_SECONDS = 1.0
 _SPARE_LINES = 8  # of a terminal, beside the rows of the table
 _STATES = {"PENDING": "waiting", "PAUSED": "paused", "RUNNING": "running"}  # by Tune's names
@@ -32,7 +30,7 @@ _STYLES = {
 }
 
 
-class SweepProgress:
+class SweepProgress(LiveTable):
     """Shows every trial: state, stage, episodes, what is validated and what it tries.
 
     Args:
@@ -52,7 +50,7 @@ class SweepProgress:
         quiet: bool = False,
         console: Console | None = None,
     ) -> None:
-        self._console = console or Console(highlight=False, quiet=quiet)
+        super().__init__(console or console_for(quiet=quiet))
         self._keys = [dimension.key for dimension in space.searched]
         self._measure = measure
         self._wanted = wanted
@@ -61,21 +59,6 @@ class SweepProgress:
         self._states: dict[str, str] = {}
         self._announced: set[str] = set()
         self._shown = 0.0
-        self._printed = time.monotonic()
-        self._live = Live(console=self._console, transient=True, auto_refresh=False)
-
-    def __enter__(self) -> SweepProgress:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
 
     def refresh(
         self,
@@ -98,12 +81,11 @@ class SweepProgress:
                 self._states[trial.trial_id] = state
                 self._announce(number, trial, state, known=first)
         now = time.monotonic()
-        if self._console.is_terminal and now - self._shown >= REFRESH_SECONDS:
+        if self.on_terminal and now - self._shown >= REFRESH_SECONDS:
             self._shown = now
-            self._live.update(self._table(), refresh=True)
-        elif not self._console.is_terminal and now - self._printed >= LINE_SECONDS:
-            self._printed = now
-            self._console.print(self._summary(), soft_wrap=True)
+            self.draw(self._table())
+        elif self.line_is_due():
+            self.print(self._summary())
 
     def _announce(self, number: int, trial: Any, state: str, *, known: bool) -> None:
         """Print that a trial has begun or ended, once, and nothing that was so from the start."""
@@ -118,8 +100,8 @@ class SweepProgress:
                 f", {self._validated(row)} after {row['episodes_total']:,} episodes" if row else ""
             )
             text = state + after
-        if text is not None and not self._console.is_terminal:
-            self._console.print(f"trial {number}: {text}", soft_wrap=True)
+        if text is not None and not self.on_terminal:
+            self.print(f"trial {number}: {text}")
 
     def _last(self, trial: Any) -> Mapping[str, Any] | None:
         rows = self._rows.get(trial.trial_id)

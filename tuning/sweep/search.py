@@ -84,7 +84,7 @@ def _open_folder(args: SweepArgs) -> Path:
         return args.resume
     folder = create_run(args.out, "sweep").path
     made = {"versions": versions(), "git_commit": git_commit(), "command": sys.argv}
-    write_json(folder / SWEEP_FILE, {"arguments": args.to_json(), **made})
+    write_json(folder / SWEEP_FILE, {**args.to_json(), **made})
     return folder
 
 

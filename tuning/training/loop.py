@@ -50,7 +50,7 @@ def iterate(algo: StagedAlgorithm, validate: Validate) -> ProgressRow:
         env_steps_per_s=_rate(now.env_steps, now.sample_s),
         updates_per_s=_rate(now.updates, now.update_s),
         replay_fill=_fill(algo, now),
-        critic_loss=_loss(losses, "critic"),
+        critic_loss=_loss(losses, next(iter(algo.config.central_networks(None)), None)),
         actor_loss=_loss(losses, actor_id(now.stage)),
         wall_s=now.wall_s + sum(counts.wall_s for counts in before),
     )
@@ -129,9 +129,10 @@ def _fill(algo: StagedAlgorithm, now: StageCounts) -> float:
     return now.replay_rows / capacity if capacity else 0.0
 
 
-def _loss(losses: Mapping[str, Any], module: str) -> float:
-    """Mean loss of a network over the last updates; NaN before the first one."""
-    return float(losses.get(module, {}).get(Learner.TOTAL_LOSS_KEY, float("nan")))
+def _loss(losses: Mapping[str, Any], module: str | None) -> float:
+    """Mean loss of a network over the last updates; NaN before the first one, or without it."""
+    found = losses.get(module, {}) if module is not None else {}
+    return float(found.get(Learner.TOTAL_LOSS_KEY, float("nan")))
 
 
 def _rate(count: float, seconds: float) -> float:

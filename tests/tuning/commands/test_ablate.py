@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tuning.commands.ablate import BASE, CHANGES, DAY_CHANGES, AblateArgs, cells, check, training
+from tuning.errors import CommandError
 from tuning.records.cells import Cell
+from tuning.records.run_folder import create_run
 from tuning.training.configuration import make_config
 
 
@@ -24,6 +28,54 @@ def test_every_change_changes_its_preset(case, preset, changes):
     assert len(changed) == len(changes)
     for config in changed:
         assert config != base
+
+
+@pytest.mark.parametrize(
+    ("case", "listed", "dropped"),
+    [
+        ("ieee13", CHANGES["fast"], {"carry_critic=false"}),
+        (
+            "ieee13-day",
+            DAY_CHANGES,
+            {"carry_critic=false", "critic_tau=none", "critic_tau=0.2", "target_input=literal"},
+        ),
+    ],
+)
+def test_the_default_list_is_what_the_algorithm_has(case, listed, dropped):
+    args = check(AblateArgs(case=case, algorithm="ma-rdpg"))
+    assert args.changes == tuple(change for change in listed if change not in dropped)
+    for cell in cells(args):
+        make_config(training(args, cell)).validate()
+    assert "critic=shared" in DAY_CHANGES
+    assert "critic=shared" not in check(AblateArgs(case="ieee13-day", algorithm="maddpg-2")).changes
+
+
+def test_a_change_that_is_named_is_never_dropped():
+    with pytest.raises(CommandError, match="carry_critic is a setting of maddpg alone"):
+        check(AblateArgs(algorithm="ma-rdpg", changes=("carry_critic=false",)))
+
+
+def test_the_case_is_said_as_train_says_it(tmp_path):
+    args = AblateArgs(
+        case="ieee13-day",
+        case_settings=("efficiency=0.9",),
+        steps=96,
+        test_days=12,
+        changes=("tau=0.5",),
+        out=tmp_path,
+    )
+    cell = Cell(tmp_path, args.case, "tau=0.5", 0)
+    made = training(check(args), cell)
+    assert (made.case_settings, made.steps, made.test_days) == ({"efficiency": 0.9}, 96, 12)
+    create_run(cell.path, "x").write_config(made.make_case(), arguments=made.to_json())
+    check(args)
+    for other, says in (
+        ({"steps": 24}, "made with steps 96, not 24"),
+        ({"test_days": None}, "made with test_days 12, not 60"),
+        ({"case_settings": None}, "made with case_settings efficiency=0.9, not None"),
+    ):
+        with pytest.raises(CommandError, match=says):
+            check(replace(args, **other))
 
 
 def test_cells_go_seed_by_seed_with_the_base_first():
@@ -50,6 +102,8 @@ def test_a_change_may_hold_several():
         (("--case", "iee13"), "did you mean ieee13?"),
         (("--seeds", -1), "--seeds: -1 is out of bounds"),
         (("--jobs", 0), "--jobs: 0 is out of bounds"),
+        (("--steps", 24), "--steps: ieee13 is a case of states"),
+        (("--case", "ieee13-day", "--profiles", "mine.csv"), "cannot read profiles"),
     ],
 )
 def test_bad_options(refused, words, line, tmp_path, monkeypatch):

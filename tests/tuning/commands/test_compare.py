@@ -26,7 +26,7 @@ from tuning.records.run_folder import create_run
         ("1003", "ms-maddpg-4", (251, 251, 251, 250)),
         ("4", "ms-maddpg-4", (1, 1, 1, 1)),
         ("paper", "ts-maddpg", None),  # the preset's own
-        ("paper", "maddpg-2", (750_000,)),
+        ("paper", "maddpg-2", None),
     ],
 )
 def test_budget_is_split_evenly_over_the_stages(budget, algorithm, episodes):
@@ -45,6 +45,24 @@ def test_days_are_compared_as_states_are():
     assert len(recipes) == 2 * len(compare_args.DEFAULT_ALGORITHMS)
     assert recipes["ieee13-day", "ts-maddpg"].episodes == (500, 500)
     assert recipes["ieee13-day", "ts-maddpg"].on_days and not recipes["ieee13", "iterated"].on_days
+
+
+def test_options_of_days_reach_the_recipes(tmp_path):
+    args = CompareArgs(case=("ieee13-day",), steps=96, test_days=12, out=tmp_path)
+    cell = Cell(tmp_path, "ieee13-day", "ts-maddpg", 0)
+    made = training(check(args), cell)
+    assert (made.steps, made.test_days) == (96, 12)
+    create_run(cell.path, "x").write_config(made.make_case(), arguments=made.to_json())
+    with pytest.raises(CommandError, match="made with steps 96, not 24"):
+        check(replace(args, steps=None))
+
+
+def test_a_file_of_days_is_read_before_any_work(refused, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text("time,p_base_w_1\n")
+    words = ["--case", "ieee13-day", "--profiles", file, "--out", tmp_path / "out"]
+    assert "mine.csv: line 1: unknown column 'p_base_w_1'" in refused("compare", *words)
+    assert not (tmp_path / "out").exists()
 
 
 def test_paper_budget_is_the_papers_preset():
@@ -86,6 +104,7 @@ def test_the_same_command_finds_its_folder_again():
             "--budget: the paper has no days such as ieee13-day; use fast or a number of days",
         ),
         (["--jobs", 0], "--jobs: 0 is out of bounds, must be >= 1"),
+        (["--test-days", 9], "--test-days: ieee13 is a case of states"),
         (["--sede", 1], "unknown option --sede; did you mean --seeds?"),
     ],
 )

@@ -50,6 +50,28 @@ def test_days_have_a_default_space_and_a_measure_of_their_own(searcher):
     assert (base.env, base.gamma < 1) == ("grid-day", True)
 
 
+@pytest.mark.parametrize(
+    ("case", "listed", "dropped"),
+    [
+        ("ieee13", DEFAULT_SPACE, ()),
+        ("ieee13-day", DEFAULT_DAY_SPACE, ("critic_tau", "critic_net")),
+    ],
+)
+def test_a_default_space_is_what_the_algorithm_has(case, listed, dropped):
+    args = check(SweepArgs(case=case, algorithm="ma-rdpg"))
+    assert args.search == tuple(word for word in listed if word.partition("=")[0] not in dropped)
+    for config in args.space.probes():
+        make_config(training(args, config)).validate()
+
+
+def test_the_case_is_said_as_train_says_it():
+    args = check(
+        SweepArgs(case="ieee13-day", case_settings=("efficiency=0.9",), steps=96, test_days=12)
+    )
+    made = training(args, next(args.space.probes()))
+    assert (made.case_settings, made.steps, made.test_days) == ({"efficiency": 0.9}, 96, 12)
+
+
 def test_what_an_algorithm_has_not_is_refused_by_name(refused, tmp_path):
     words = ["--search", "memory_width=8/16", "algorithm=ma-rdpg/ts-maddpg"]
     line = refused("sweep", *words, "--out", tmp_path / "sweep")
@@ -119,6 +141,9 @@ def test_a_bad_space_is_one_line(word, line, refused, tmp_path):
         (["--searcher", "grid", "--trials", 3], "one trial for each combination, here 12"),
         (["--scheduler", "pbt", "--searcher", "optuna"], "--searcher optuna needs asha or none"),
         (["--scheduler", "pbt", "--trials", 1], "pbt needs >= 2"),
+        (["--steps", 24], "--steps: ieee13 is a case of states"),
+        (["--case", "ieee13-day", "--profiles", "mine.csv"], "cannot read profiles"),
+        (["--case-settings", "wind=1"], "--case-settings: wind is unknown"),
         (["--resume", "nowhere"], "nowhere is not the folder of a sweep"),
         (
             ["--search", "case=ieee13/ieee13-day"],
@@ -160,8 +185,7 @@ def test_existing_out_is_refused_and_kept(refused, tmp_path):
 @pytest.fixture
 def begun(tmp_path):
     args = check(SweepArgs(scheduler="asha", trials=5, budget=300, seed=3))
-    content = {"arguments": args.to_json()}
-    (tmp_path / "sweep.json").write_text(json.dumps(content))
+    (tmp_path / "sweep.json").write_text(json.dumps(args.to_json()))
     return tmp_path, args
 
 
@@ -186,6 +210,21 @@ def test_resume_refuses_a_conflicting_option(begun, option, line):
     folder, _ = begun
     with pytest.raises(CommandError, match=line):
         check(SweepArgs(resume=folder, **option))
+
+
+def test_resume_refuses_a_sweep_of_another_version(begun, refused):
+    folder, args = begun
+    for stamp in ({}, {"format": 1}):
+        content = {"arguments": args.to_json()["arguments"], **stamp}
+        (folder / "sweep.json").write_text(json.dumps(content))
+        line = refused("sweep", "--resume", folder)
+        assert f"{folder} is a sweep of another version" in line and "sweep anew" in line
+
+
+def test_resume_brings_a_file_of_days_back(tmp_path):
+    args = SweepArgs(case="ieee13-day", profiles=tmp_path / "mine.csv")
+    (tmp_path / "sweep.json").write_text(json.dumps(args.to_json()))
+    assert load_sweep(tmp_path) == args
 
 
 def test_resume_refuses_another_out(begun):

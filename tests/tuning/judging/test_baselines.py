@@ -137,7 +137,7 @@ def test_the_optimum_in_pieces_is_the_optimum(monkeypatch):
 
 
 def test_progress_prints_a_line_now_and_then(monkeypatch):
-    monkeypatch.setattr(dispatch_progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(dispatch_progress.DispatchProgress, "line_seconds", 0.0)
     text = io.StringIO()
     with dispatch_progress.DispatchProgress(1_000, Console(file=text)) as progress:
         progress.update(500)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
+from rllib_grid import make_case
 from tuning.cli import main
 from tuning.errors import CommandError
 from tuning.options.recipe import Recipe
+from tuning.records.checkpoints import COMPLETE, FORMAT
+from tuning.records.files import write_json
+from tuning.records.run_folder import create_run
 from tuning.subjects.days import Days
 
 DAY = "ieee13-day"
@@ -58,6 +63,62 @@ def test_a_setting_of_another_family_is_refused_by_name():
         Recipe(algorithm="ma-rdpg", settings={"carry_critic": False}).checked()
     with pytest.raises(CommandError, match="critic_net is 'saddle-residual', must be one of"):
         Recipe(algorithm="ma-rdpg", settings={"critic_net": "saddle-residual"}).checked()
+
+
+def test_rounds_take_time_too():
+    slow = Recipe(algorithm="ma-rdpg", case_settings={"probe_share": 0.4})
+    with pytest.raises(CommandError, match=r"3 probes of probe_share=0\.4 leave no time"):
+        dataclasses.replace(slow, settings={"num_rounds": 4}).checked()
+    slow.checked()  # two rounds
+    dataclasses.replace(slow, settings={"num_rounds": 1}).checked()
+    slower = dataclasses.replace(slow, case_settings={"probe_share": 0.999999999999})
+    with pytest.raises(CommandError, match="train fewer rounds"):
+        slower.checked()
+    dataclasses.replace(slower, settings={"num_rounds": 1}).checked()
+
+
+@pytest.fixture
+def below(tmp_path):
+    """Make the folder of a run that could be built on, as far as a recipe can see."""
+
+    def make(**recipe):
+        wanted = Recipe(**recipe).checked()
+        run = create_run(tmp_path / "below", "x")
+        run.write_config(wanted.make_case(), arguments=wanted.to_json())
+        run.checkpoint.mkdir()
+        write_json(run.checkpoint / COMPLETE, {"format": FORMAT, "iteration": 1, "files": {}})
+        return run.path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("trained", "asked", "says"),
+    [
+        ({"case": "ieee13-volt"}, {}, "was trained on ieee13-volt, not on ieee13"),
+        ({}, {"case_settings": {"drift_kw": 3}}, "ieee13 with drift_kw=0.0, not 3.0"),
+        ({"case": DAY}, {"case": DAY, "steps": 96}, "ieee13-day with other profiles"),
+        ({"case": DAY}, {"case": DAY, "case_settings": {"settle": "stepwise"}}, "settle=end, not"),
+    ],
+)
+def test_no_stage_is_built_on_another_case(below, trained, asked, says):
+    path = below(**trained)
+    Recipe(**trained, on_top_of=path).checked()
+    with pytest.raises(CommandError) as refusal:
+        Recipe(**asked, on_top_of=path).checked()
+    assert str(refusal.value).startswith(f"--on-top-of: {path} was trained on ")
+    assert says in str(refusal.value)
+
+
+def test_stages_are_built_on_the_same_file_and_on_other_meters(below, tmp_path):
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(make_case("ieee13").replace(name="home").to_dict()))
+    path = below(case=str(file))
+    Recipe(case=str(file), on_top_of=path).checked()
+    Recipe(case=str(file), meter_error=1e-3, on_top_of=path).checked()
+    file.write_text(json.dumps(make_case("ieee13", drift_kw=3.0).replace(name="home").to_dict()))
+    with pytest.raises(CommandError, match=r"was trained on home with drift_kw=0\.0, not 3\.0"):
+        Recipe(case=str(file), on_top_of=path).checked()
 
 
 def test_the_case_of_days_takes_steps_and_settings():

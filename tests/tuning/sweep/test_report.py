@@ -20,7 +20,7 @@ SEARCH = ("case=ieee13/ieee13-volt", "actor_lr=1e-4..1e-2", "critic_lr=1e-3..1e-
 def made_sweep(tmp_path):
     """A folder with five trials: three finished in two cases, one stopped, one failed."""
     args = check(SweepArgs(search=SEARCH, scheduler="asha", trials=5, budget=200))
-    write_json(tmp_path / "sweep.json", {"arguments": args.to_json()})
+    write_json(tmp_path / "sweep.json", args.to_json())
     made = [("ieee13", 1e-3, [0.5, 0.04], "finished"), ("ieee13", 5e-3, [0.4, 0.02], "finished")]
     made += [("ieee13-volt", 2e-3, [0.6, 0.3], "finished"), ("ieee13", 2e-4, [0.9], "stopped")]
     made += [("ieee13", 9e-3, [], "failed")]
@@ -97,7 +97,7 @@ def test_without_a_finished_trial_there_is_no_best(made_sweep):
 
 def test_days_are_ranked_by_their_validation_return(tmp_path, capsys):
     args = check(SweepArgs(case="ieee13-day", search=SEARCH[1:2], trials=3, budget=200))
-    write_json(tmp_path / "sweep.json", {"arguments": args.to_json()})
+    write_json(tmp_path / "sweep.json", args.to_json())
     trials = []
     for number, value in enumerate((-60.0, -40.0, None), start=1):
         row = {"iteration": 1, "stage": 1, "episodes_total": 100, "updates_total": 20}

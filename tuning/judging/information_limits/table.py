@@ -9,18 +9,17 @@ from typing import Any
 import torch
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from rllib_grid import make_case
 from tuning.commands.limits import LimitsArgs
+from tuning.drawing.live import LiveBars, console_for
 from tuning.judging.information_limits.budget import FULL_STATE, Budget
 from tuning.judging.information_limits.cache import LIMITS_JSON, limits_folder
 from tuning.judging.information_limits.search import find_limits
 from tuning.judging.information_limits.stage_fit import Watch
 from tuning.judging.samples import CDF_AT_PER_CENT
 
-_LINE_SECONDS = 10.0
 _FILE_WIDTH = 120  # columns, where the output is no terminal
 _ROWS: tuple[tuple[str, str, float, int], ...] = (  # name, figure, factor, decimals
     ("mean PER, %", "per_mean", 100, 3),
@@ -38,7 +37,7 @@ def run_limits(args: LimitsArgs) -> None:
     """Compute the limits of a case, or take them from the cache, and print their table.
 
     Args:
-        args: As returned by `limits_args.check`.
+        args: As returned by `tuning.commands.limits.check`.
 
     Raises:
         CommandError: The cache cannot be read or written.
@@ -46,7 +45,7 @@ def run_limits(args: LimitsArgs) -> None:
     """
     case = make_case(args.case, meter_error_pu=args.meter_error)
     budget = Budget(updates=args.updates)
-    console = Console(highlight=False)
+    console = console_for()
     if not console.is_terminal:
         console.width = max(console.width, _FILE_WIDTH)
     threads = torch.get_num_threads()
@@ -108,48 +107,28 @@ def _cells(entry: Mapping[str, Any]) -> list[str]:
     return cells
 
 
-class _Shown:
+class _Shown(LiveBars):
     """Progress: one bar per stage on a terminal, a line now and then elsewhere."""
 
     def __init__(self, console: Console, stages: int, budget: Budget) -> None:
-        self._console, self._stages, self._updates = console, stages, budget.updates
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-
-    def __enter__(self) -> _Shown:
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
+        super().__init__(console)
+        self._stages, self._updates = stages, budget.updates
 
     def watch(self, stage: int) -> Watch:
         """Return the function that shows one stage."""
         name = "full state" if stage == FULL_STATE else f"stage {stage}/{self._stages}"
-        task = self._bar.add_task(name, total=self._updates)
-        begun = printed = time.monotonic()
+        task = self.bars.add_task(name, total=self._updates)
+        begun = time.monotonic()
 
         def show(updates: int, cost_kw: float) -> None:
-            nonlocal printed
-            now = time.monotonic()
-            speed = updates / max(now - begun, 1e-9)
+            speed = updates / max(time.monotonic() - begun, 1e-9)
             text = (
                 f"{name}  updates {updates:,}/{self._updates:,}  cost {cost_kw:.3f} kW  "
                 f"{speed:,.0f} updates/s"
             )
-            if self._console.is_terminal:
-                self._bar.update(task, completed=updates, description=text)
-            elif now - printed >= _LINE_SECONDS or updates == self._updates:
+            self.bars.update(task, completed=updates, description=text)
+            if self.line_is_due(at_once=updates == self._updates):
                 left = (self._updates - updates) / speed
-                self._console.print(f"{text}  {left:.0f} s left of it", soft_wrap=True)
-                printed = now
+                self.print(f"{text}  {left:.0f} s left of it")
 
         return show
