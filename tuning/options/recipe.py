@@ -135,6 +135,7 @@ class Recipe:
                 together, in the words of the command line.
         """
         check_case(self.case)
+        check_meter_error(self.meter_error)
         check_name("--preset", self.preset, PRESETS)
         if self.algorithm is not None:
             check_name("--algorithm", self.algorithm, ALGORITHMS)
@@ -206,12 +207,13 @@ class Recipe:
                 f"--episodes: {given} numbers for {self.num_stages} stage(s), "
                 f"must be 1 or {self.num_stages} (see --stages)"
             )
-        check_meter_error(self.meter_error)
         gpus = self.num_gpus_per_learner
         if not (math.isfinite(gpus) and gpus >= 0):
             raise CommandError(f"--num-gpus-per-learner: {gpus} is out of bounds, must be >= 0")
         for name in ("seed", "num_env_runners", "num_learners"):
             check_at_least(name, getattr(self, name), 0)
+        if self.seed >= 2**32:
+            raise CommandError(f"--seed: {self.seed} is out of bounds, must be < 2^32")
         if self.num_envs is not None:
             check_at_least("num_envs", self.num_envs, 1)
 

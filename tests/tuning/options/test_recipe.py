@@ -15,6 +15,7 @@ from tuning.records.checkpoints import COMPLETE, FORMAT
 from tuning.records.files import write_json
 from tuning.records.run_folder import create_run
 from tuning.subjects.days import Days
+from tuning.training.configuration import make_config
 
 DAY = "ieee13-day"
 
@@ -150,3 +151,18 @@ def test_what_a_named_algorithm_has_is_not_changed() -> None:
         Recipe(algorithm="maddpg-2", settings={"critic": "shared"}).checked()
     with pytest.raises(CommandError, match="2 numbers for 1 stage"):
         Recipe(algorithm="full-state", episodes=(10, 10)).checked()
+
+
+def test_numbers_that_are_none_are_refused_for_themselves() -> None:
+    with pytest.raises(CommandError, match=r"--meter-error: nan is out of bounds, must be >= 0"):
+        Recipe(meter_error=float("nan")).checked()
+    with pytest.raises(CommandError, match=r"--seed: 4294967296 is out of bounds, must be < 2\^32"):
+        Recipe(seed=2**32).checked()
+
+
+def test_trajectories_of_a_recurrent_algorithm_are_those_of_the_case() -> None:
+    recipe = Recipe(algorithm="ma-rdpg", case_settings={"horizon": 3}).checked()
+    assert make_config(recipe).time_steps == 3
+    other = Recipe(algorithm="ma-rdpg", settings={"time_steps": 2}).checked()
+    with pytest.raises(CommandError, match="time_steps is 2, must be 1"):
+        make_config(other)
