@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -15,19 +14,22 @@ from tuning.commands.campaign import (
     recipe_of_case,
 )
 from tuning.errors import CommandError
-from tuning.options.arguments import (
+from tuning.options.arguments import Arguments, Option
+from tuning.options.cases import check_case, is_day_case
+from tuning.options.recipe import Recipe
+from tuning.options.settings import read_settings
+from tuning.options.shared import (
+    PRESETS,
     Address,
-    Arguments,
+    AtATime,
     CaseSettings,
     Dashboard,
-    Option,
+    Episodes,
+    Jobs,
     Profiles,
     Steps,
     TestDays,
 )
-from tuning.options.cases import check_case, is_day_case
-from tuning.options.recipe import PRESETS, Recipe
-from tuning.options.settings import read_settings
 from tuning.records.cells import Cell, find_cells
 from tuning.records.run_folder import RUNS
 
@@ -93,7 +95,7 @@ DAY_CHANGES = (  # of the preset as it is on days
 
 
 @dataclass(frozen=True, kw_only=True)
-class AblateArgs(Arguments):
+class AblateArgs(AtATime, Arguments):
     """Options of ``ablate``."""
 
     case: Annotated[str, Option("case to train on, of states or of days")] = "ieee13"
@@ -105,10 +107,7 @@ class AblateArgs(Arguments):
         str, Option("what is changed, a thing at a time; paper: of states", choices=PRESETS)
     ] = PRESETS[0]
     algorithm: Annotated[str, Option("named algorithm", choices=tuple(ALGORITHMS))] = "ts-maddpg"
-    episodes: Annotated[
-        tuple[int, ...] | None,
-        Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
-    ] = None
+    episodes: Episodes = None
     on_top_of: Annotated[
         Path | None,
         Option("take over the ended stages of this run, see train", metavar="RUN"),
@@ -133,9 +132,7 @@ class AblateArgs(Arguments):
             metavar="DIR",
         ),
     ] = None
-    jobs: Annotated[
-        int | None, Option("trainings at a time, one core each (default: the machine's cores)")
-    ] = None
+    jobs: Jobs = None
     address: Address = None
     dashboard: Dashboard = False
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
@@ -144,11 +141,6 @@ class AblateArgs(Arguments):
     def folder(self) -> Path:
         """Where the ablation stands: the same command finds it again."""
         return self.out if self.out is not None else RUNS / f"ablate-{self.preset}"
-
-    @property
-    def workers(self) -> int:
-        """Trainings at a time."""
-        return self.jobs if self.jobs is not None else os.cpu_count() or 1
 
 
 def check(args: AblateArgs) -> AblateArgs:

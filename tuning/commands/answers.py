@@ -7,14 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import (
-    TEST_DAYS,
-    Arguments,
-    Option,
-    check_at_least,
-    check_meter_error,
-)
+from tuning.options.arguments import Arguments, Option, check_at_least
 from tuning.options.cases import check_case
+from tuning.options.shared import TEST_DAYS, check_meter_error
 from tuning.records.run_folder import finished_run
 
 STATES_FILE = (

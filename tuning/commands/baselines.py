@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 from tuning.errors import CommandError
-from tuning.options.arguments import Arguments, CaseSettings, Option
+from tuning.options.arguments import Arguments, Option
 from tuning.options.case_settings import case_setting_names, read_case_settings
 from tuning.options.cases import check_case, first_difference, is_day_case
 from tuning.options.recipe import Recipe
+from tuning.options.shared import CaseSettings
 from tuning.records.run_folder import RunFolder, check_fresh, load_run
 
 IN_ITS_REPORT = "no control, a price rule and a receding horizon stand in"

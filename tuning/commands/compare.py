@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -16,18 +15,19 @@ from tuning.commands.campaign import (
     split_evenly,
 )
 from tuning.errors import CommandError
-from tuning.options.arguments import (
+from tuning.options.arguments import Arguments, Option
+from tuning.options.cases import check_case, is_day_case
+from tuning.options.recipe import Recipe, check_name
+from tuning.options.shared import (
     Address,
-    Arguments,
+    AtATime,
     CaseSettings,
     Dashboard,
-    Option,
+    Jobs,
     Profiles,
     Steps,
     TestDays,
 )
-from tuning.options.cases import check_case, is_day_case
-from tuning.options.recipe import Recipe, check_name
 from tuning.records.cells import Cell
 from tuning.records.run_folder import RUNS
 
@@ -37,7 +37,7 @@ DEFAULT_ALGORITHMS = tuple(ALGORITHMS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareArgs(Arguments):
+class CompareArgs(AtATime, Arguments):
     """Options of ``compare``."""
 
     case: Annotated[
@@ -71,9 +71,7 @@ class CompareArgs(Arguments):
             metavar="DIR",
         ),
     ] = None
-    jobs: Annotated[
-        int | None, Option("trainings at a time, one core each (default: the machine's cores)")
-    ] = None
+    jobs: Jobs = None
     address: Address = None
     dashboard: Dashboard = False
     quiet: Annotated[bool, Option("print no progress, only the final tables")] = False
@@ -82,11 +80,6 @@ class CompareArgs(Arguments):
     def folder(self) -> Path:
         """Where the comparison stands: the same command finds it again."""
         return self.out if self.out is not None else RUNS / f"compare-{self.budget}"
-
-    @property
-    def workers(self) -> int:
-        """Trainings at a time."""
-        return self.jobs if self.jobs is not None else os.cpu_count() or 1
 
 
 def check(args: CompareArgs) -> CompareArgs:

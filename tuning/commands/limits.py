@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from tuning.errors import CommandError
-from tuning.options.arguments import Arguments, MeterError, Option, check_meter_error, flag
+from tuning.options.arguments import Arguments, Option, flag
 from tuning.options.cases import check_case
+from tuning.options.shared import MeterError, check_meter_error
 from tuning.records.run_folder import check_fresh
 
 

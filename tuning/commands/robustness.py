@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from tuning.errors import CommandError
-from tuning.options.arguments import Arguments, MeterError, Option, check_meter_error
+from tuning.options.arguments import Arguments, Option
+from tuning.options.shared import MeterError, check_meter_error
 from tuning.records.run_folder import check_fresh, finished_run
 
 STATES_ALONE = "robustness is about meters and probes that fail in a single state"

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from tuning.commands.baselines import OutFolder, RunFolderOption, check_case_and_folders
 from tuning.errors import CommandError
-from tuning.options.arguments import Arguments, CaseSettings, Option
+from tuning.options.arguments import Arguments, Option
 from tuning.options.cases import is_day_case
+from tuning.options.shared import CaseSettings
 from tuning.records.run_folder import load_run
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +12,9 @@ from typing import Annotated, Any, Literal
 from policies.algorithms.registry import ALGORITHMS
 from tuning.commands.campaign import check_profiles, recipe_of_case, split_evenly
 from tuning.errors import CommandError
-from tuning.options.arguments import (
-    Address,
-    Arguments,
-    CaseSettings,
-    Dashboard,
-    MeterError,
-    Option,
-    Profiles,
-    Steps,
-    TestDays,
-    check_at_least,
-    flag,
-    options,
-)
+from tuning.options.arguments import Arguments, Option, check_at_least, flag, options
 from tuning.options.cases import is_day_case
-from tuning.options.recipe import PRESETS, STAGES, Recipe
+from tuning.options.recipe import Recipe
 from tuning.options.search_space import (
     DEFAULT_DAY_SPACE,
     DEFAULT_GRID,
@@ -41,6 +27,22 @@ from tuning.options.search_space import (
     read_space,
 )
 from tuning.options.settings import read_settings, read_value
+from tuning.options.shared import (
+    PRESETS,
+    STAGES,
+    Address,
+    AtATime,
+    CaseSettings,
+    Dashboard,
+    Episodes,
+    Jobs,
+    MeterError,
+    NamedAlgorithm,
+    Preset,
+    Profiles,
+    Steps,
+    TestDays,
+)
 from tuning.records.checkpoints import parse_interval
 from tuning.records.files import plain, read_json
 from tuning.records.measures import GAP_CLOSED, PER, Measure
@@ -62,7 +64,7 @@ _ANEW = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepArgs(Arguments):
+class SweepArgs(AtATime, Arguments):
     """Options of ``sweep``. ``None`` stands for the preset's own value."""
 
     search: Annotated[
@@ -99,23 +101,12 @@ class SweepArgs(Arguments):
     profiles: Profiles = None
     steps: Steps = None
     test_days: TestDays = None
-    preset: Annotated[
-        str, Option("networks, learning rates and schedules; paper: of states", choices=PRESETS)
-    ] = PRESETS[0]
-    algorithm: Annotated[
-        str | None,
-        Option(
-            "named algorithm, in place of --stages (default: plain stages)",
-            choices=tuple(ALGORITHMS),
-        ),
-    ] = None
+    preset: Preset = PRESETS[0]
+    algorithm: NamedAlgorithm = None
     stages: Annotated[
         int, Option("number of stages K: 1 is MADDPG, 2 is TS-MADDPG", metavar="K")
     ] = STAGES
-    episodes: Annotated[
-        tuple[int, ...] | None,
-        Option("episodes of each stage: one number for all, or K numbers (default: the preset's)"),
-    ] = None
+    episodes: Episodes = None
     budget: Annotated[
         int | None,
         Option("episodes in all, split evenly over the stages, in place of --episodes"),
@@ -136,17 +127,10 @@ class SweepArgs(Arguments):
         str,
         Option("time between checkpoints, such as 30s, or episodes, such as 5000", metavar="EVERY"),
     ] = "8s"
-    jobs: Annotated[
-        int | None, Option("trials at a time, one core each (default: this machine's cores)")
-    ] = None
+    jobs: Jobs = None
     address: Address = None
     dashboard: Dashboard = False
     quiet: Annotated[bool, Option("print no progress, only the final table")] = False
-
-    @property
-    def workers(self) -> int:
-        """Trials at a time."""
-        return self.jobs if self.jobs is not None else os.cpu_count() or 1
 
     @property
     def space(self) -> Space:

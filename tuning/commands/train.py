@@ -10,29 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from policies.algorithms.registry import ALGORITHMS
 from policies.algorithms.settings import SETTINGS
 from policies.staged.setting import Value
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import (
+from tuning.options.arguments import Arguments, Option, check_at_least, fits, flag, options
+from tuning.options.case_settings import METER_ERROR, read_case_settings, write_case_settings
+from tuning.options.cases import check_case
+from tuning.options.recipe import Recipe
+from tuning.options.settings import read_settings, read_value, write_settings
+from tuning.options.shared import (
+    PRESETS,
+    STAGES,
     Address,
-    Arguments,
     CaseSettings,
     Dashboard,
+    Episodes,
     MeterError,
-    Option,
+    NamedAlgorithm,
+    Preset,
     Profiles,
     Steps,
     TestDays,
-    check_at_least,
-    fits,
-    flag,
-    options,
 )
-from tuning.options.case_settings import METER_ERROR, read_case_settings, write_case_settings
-from tuning.options.cases import check_case
-from tuning.options.recipe import PRESETS, STAGES, Recipe
-from tuning.options.settings import read_settings, read_value, write_settings
 from tuning.records.checkpoints import parse_interval
 from tuning.records.files import read_json
 from tuning.records.run_folder import check_fresh, load_run
@@ -63,16 +62,8 @@ class TrainArgs(Arguments):
     profiles: Profiles = None
     steps: Steps = None
     test_days: TestDays = None
-    preset: Annotated[
-        str, Option("networks, learning rates and schedules; paper: of states", choices=PRESETS)
-    ] = PRESETS[0]
-    algorithm: Annotated[
-        str | None,
-        Option(
-            "named algorithm, in place of --stages (default: plain stages)",
-            choices=tuple(ALGORITHMS),
-        ),
-    ] = None
+    preset: Preset = PRESETS[0]
+    algorithm: NamedAlgorithm = None
     stages: Annotated[
         int | None,
         Option(
@@ -81,13 +72,7 @@ class TrainArgs(Arguments):
             metavar="K",
         ),
     ] = None
-    episodes: Annotated[
-        tuple[int, ...] | None,
-        Option(
-            "episodes of each stage, of days a day each: one number for all, or K numbers "
-            "(default: the preset's)"
-        ),
-    ] = None
+    episodes: Episodes = None
     critic: Annotated[str | None, _of_the_table("critic")] = None
     critic_net: Annotated[str | None, _of_the_table("critic_net")] = None
     updates_per_episode: Annotated[float | None, _of_the_table("updates_per_episode")] = None

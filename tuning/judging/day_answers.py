@@ -13,7 +13,7 @@ from rllib_grid.sources.profile_file import FileProfiles
 from tuning.commands.answers import EvaluateArgs
 from tuning.judging.answers import write_answers
 from tuning.judging.day_evaluation import DayJudge
-from tuning.options.arguments import TEST_DAYS
+from tuning.options.shared import TEST_DAYS
 from tuning.records.run_folder import RunFolder
 
 

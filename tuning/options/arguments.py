@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union
+from typing import Any, Literal, NoReturn, TypeVar, Union
 
 from tuning.errors import CommandError, did_you_mean
-
-DAY_STEPS = (24, 96)
-TEST_DAYS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,60 +94,6 @@ def fits(value: Any, hint: Any, choices: Sequence[str] = ()) -> bool:
     if hint is Path:
         return isinstance(value, str)
     return isinstance(value, (int, float) if hint is float else hint)
-
-
-Address = Annotated[
-    str | None,
-    Option(
-        "join this Ray cluster, HOST:PORT or auto, and bring this code along "
-        "(default: a Ray of its own on this machine)",
-        metavar="ADDRESS",
-    ),
-]
-
-Dashboard = Annotated[bool, Option("start Ray's dashboard and say where it is; takes some seconds")]
-
-MeterError = Annotated[
-    float,
-    Option("standard deviation of the error of each voltage reading, in p.u.", metavar="PU"),
-]
-
-CaseSettings = Annotated[
-    tuple[str, ...] | None,
-    Option(
-        "fields of the case to change, one number or word each, e.g. drift_kw=3 probe_share=0.1 "
-        "(default: none)",
-        metavar="NAME=VALUE",
-    ),
-]
-
-Profiles = Annotated[
-    Path | None,
-    Option(
-        "of days: CSV file of days in place of the case's own: time, p_base_kw_1..n, "
-        "q_base_kvar_1..n, price_eur_per_kwh, outdoor_c; a row per 15 minutes or hour",
-        metavar="FILE",
-    ),
-]
-
-Steps = Annotated[
-    int | None,
-    Option(f"of days: steps per day, {' or '.join(map(str, DAY_STEPS))} (default: {DAY_STEPS[0]})"),
-]
-
-TestDays = Annotated[
-    int | None, Option(f"of days: test days to judge on, at most (default: {TEST_DAYS})")
-]
-
-
-def check_meter_error(meter_error_pu: float) -> None:
-    """Refuse a ``--meter-error`` that is no standard deviation.
-
-    Raises:
-        CommandError: It is negative or not finite.
-    """
-    if not (math.isfinite(meter_error_pu) and meter_error_pu >= 0):
-        raise CommandError(f"--meter-error: {meter_error_pu} is out of bounds, must be >= 0")
 
 
 def check_at_least(name: str, value: int, bound: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from policies.algorithms.registry import ALGORITHMS, Algorithm, staged
 from policies.staged.setting import Value
 from tuning.errors import CommandError, did_you_mean
-from tuning.options.arguments import DAY_STEPS, TEST_DAYS, check_at_least, check_meter_error
+from tuning.options.arguments import check_at_least
 from tuning.options.case_settings import (
     METER_ERROR,
     check_case_settings,
@@ -21,14 +21,12 @@ from tuning.options.case_settings import (
 )
 from tuning.options.cases import check_case, first_difference, is_day_case
 from tuning.options.settings import check_settings, read_settings, write_settings
+from tuning.options.shared import DAY_STEPS, PRESETS, STAGES, TEST_DAYS, check_meter_error
 from tuning.records.checkpoints import find_checkpoint
 from tuning.records.run_folder import RunFolder, load_run
 
 if TYPE_CHECKING:
     from rllib_grid import Case, DayCase
-
-PRESETS = ("fast", "paper")
-STAGES = 2  # where neither a number nor an algorithm is named
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from tuning.commands.answers import EvaluateArgs
 from tuning.drawing.one_line import ONE_LINE_PNG, draw_one_line
 from tuning.judging.day_answers import evaluate_days
 from tuning.judging.day_evaluation import DayJudge
-from tuning.options.arguments import TEST_DAYS
 from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import Recipe
+from tuning.options.shared import TEST_DAYS
 from tuning.records.measures import GAP_CLOSED
 from tuning.records.run_folder import RunFolder, finished_run
 from tuning.subjects.days_report import draw_day, print_days

@@ -9,10 +9,11 @@ import pytest
 
 from policies.algorithms.ma_rdpg import MARDPGConfig
 from policies.algorithms.registry import FAMILIES
-from policies.algorithms.settings import settings_of
+from policies.algorithms.settings import SETTINGS, settings_of
 from policies.staged.setting import Setting
-from tuning.commands.train import TrainArgs, check
+from tuning.commands.train import SETTINGS_TOO, TrainArgs, check
 from tuning.errors import CommandError
+from tuning.options.arguments import options
 from tuning.options.recipe import Recipe
 from tuning.options.settings import free_settings, read_settings, write_settings
 from tuning.training.configuration import make_config
@@ -32,7 +33,13 @@ ALGORITHM_OF = {"maddpg": "ts-maddpg", "ma-rdpg": "ma-rdpg"}
 
 
 @pytest.mark.parametrize(
-    ("family", "name"), [(family, name) for family in FAMILIES for name in free_settings(family)]
+    ("family", "name"),
+    [
+        (family, name)
+        for family in FAMILIES
+        for name in free_settings(family)
+        if name != "time_steps"  # the case's, see below
+    ],
 )
 def test_every_setting_reaches_the_configuration(family, name):
     plain = make_config(Recipe(algorithm=ALGORITHM_OF[family]).checked())
@@ -44,6 +51,21 @@ def test_every_setting_reaches_the_configuration(family, name):
     assert held == ([value] if isinstance(held, list) else value)
     assert held != getattr(plain, name)
     assert isinstance(config, MARDPGConfig) == (family == "ma-rdpg")
+
+
+def test_trajectories_are_as_long_as_those_of_the_case():
+    for case, steps in (("ieee13", 1), ("ieee13-day", 24)):
+        recipe = Recipe(case=case, algorithm="ma-rdpg", settings={"time_steps": steps}).checked()
+        assert make_config(recipe).time_steps == steps
+        other = dataclasses.replace(recipe, settings={"time_steps": 7})
+        with pytest.raises(CommandError, match=f"time_steps is 7, must be {steps}, the steps of"):
+            make_config(other)
+
+
+def test_options_that_are_settings_are_of_the_tables_kind():
+    kinds = {field.name: kind for field, kind, _ in options(TrainArgs)}
+    for name in SETTINGS_TOO:
+        assert kinds[name] == SETTINGS[name].kind | None
 
 
 def test_settings_have_one_form():
