@@ -135,14 +135,19 @@ def line(package: str, extra: str) -> str:
     return f'this needs {package}, which is not installed: pip install "rllib-grid[{extra}]"'
 
 
+def block(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a package not be installed, whatever has been imported of it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+
+
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a command without a package; it must end with the one line that tells the extra."""
 
     def check(package: str, extra: str, *words: object) -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-            monkeypatch.delitem(sys.modules, name)
-        monkeypatch.setitem(sys.modules, package, None)
+        block(package, monkeypatch)
         assert main([*map(str, words)]) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
@@ -166,7 +171,7 @@ def test_feeders_without_pandapower(refused: Any, tmp_path: Path) -> None:
 
 
 def test_standard_load_profiles_without_demandlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "demandlib", None)
+    block("demandlib", monkeypatch)
     dates = np.arange("1999-01-01", "2000-01-01", dtype="datetime64[D]")  # of no other test
     with pytest.raises(GridError) as refused:
         bdew_shape("dwelling", dates, 0.0)

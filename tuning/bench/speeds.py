@@ -10,6 +10,7 @@ from rich.console import Console
 
 from policies.algorithms.maddpg import MADDPG
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
+from rllib_grid.extras import extra_module
 from tuning.bench.measuring import LANES, Rates, Sides, rate_table, rates_of, write_rates
 from tuning.bench.plain_loop import PlainLoop
 from tuning.bench.scaling import run_scaling
@@ -37,6 +38,7 @@ def run_bench(args: BenchArgs) -> None:
     if args.scaling:
         run_scaling(args)
         return
+    extra_module("cvxpy", "bench")  # before anything is measured
     torch.set_num_threads(1)
     run = create_run(args.out, f"bench-{args.case}")
     results: Rates = {}

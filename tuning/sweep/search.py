@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from rllib_grid.extras import extra_module
 from tuning.campaigns.trainings import INCOMPLETE
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray, quiet_rllib
@@ -50,8 +51,11 @@ def run_sweep(args: SweepArgs) -> int:
 
     Raises:
         CommandError: Settings that do not go together, or another command at work in the folder.
+        GridError: The searcher's package is not installed.
         KeyboardInterrupt: After Ctrl-C; says how to go on.
     """
+    if args.searcher == "optuna":
+        extra_module("optuna", "sweep")  # before a folder is made
     _check_settings(args)
     folder = _open_folder(args)
     with locked(folder, LOCK_WAIT_SECONDS if args.resume else 0.0):
