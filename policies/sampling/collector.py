@@ -230,8 +230,7 @@ class Tally:
         self.live = np.ones(lanes, np.bool_)
         self.lengths = np.zeros(lanes, np.int64)  # steps since the reset
         self.returns: list[float] = []
-        self.agent_returns: list[NDArray[np.float64]] = []
-        self.ended: list[int] = []  # their lengths
+        self._ended: list[tuple[NDArray[np.float64], Ints]] = []  # their agents' returns, lengths
         self._tickets = num_episodes - lanes
         self._returns = np.zeros(lanes)
         self._agent_returns = np.zeros((lanes, num_agents))
@@ -242,6 +241,16 @@ class Tally:
         self._agent_returns += step.agent_reward
         self.lengths += 1
 
+    @property
+    def agent_returns(self) -> NDArray[np.float64]:
+        """Of the trajectories that have ended, (N, m)."""
+        return np.concatenate([returns for returns, _ in self._ended])
+
+    @property
+    def ended(self) -> Ints:
+        """Lengths of the trajectories that have ended, (N,)."""
+        return np.concatenate([lengths for _, lengths in self._ended])
+
     def end(self, done: NDArray[np.bool_]) -> tuple[Ints, int]:
         """End the trajectories of the lanes in `done`.
 
@@ -250,8 +259,7 @@ class Tally:
         """
         finished = np.flatnonzero(done & self.live)
         self.returns.extend(self._returns[finished].tolist())
-        self.agent_returns.extend(self._agent_returns[finished])
-        self.ended.extend(self.lengths[finished].tolist())
+        self._ended.append((self._agent_returns[finished], self.lengths[finished]))
         self._returns[done] = 0.0
         self._agent_returns[done] = 0.0
         self.lengths[done] = 0

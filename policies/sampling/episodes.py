@@ -51,17 +51,18 @@ def log_rollout(metrics: Any, rollout: Rollout, spec: JointSpec) -> None:
     }
     for name, value in lifetime.items():
         metrics.log_value(name, value, reduce="lifetime_sum")
-    metrics.log_value(EPISODE_RETURN_MEAN, float(np.mean(rollout.returns)), window=10)
-    metrics.log_value(EPISODE_LEN_MEAN, float(np.mean(rollout.lengths)), window=10)
+    returns, lengths = np.array(rollout.returns), rollout.lengths
+    metrics.log_value(EPISODE_RETURN_MEAN, float(returns.mean()), window=10)
+    metrics.log_value(EPISODE_LEN_MEAN, float(lengths.mean()), window=10)
     extremes: dict[str, tuple[float, str]] = {
-        EPISODE_RETURN_MIN: (min(rollout.returns), "min"),
-        EPISODE_RETURN_MAX: (max(rollout.returns), "max"),
-        EPISODE_LEN_MIN: (min(rollout.lengths), "min"),
-        EPISODE_LEN_MAX: (max(rollout.lengths), "max"),
+        EPISODE_RETURN_MIN: (float(returns.min()), "min"),
+        EPISODE_RETURN_MAX: (float(returns.max()), "max"),
+        EPISODE_LEN_MIN: (float(lengths.min()), "min"),
+        EPISODE_LEN_MAX: (float(lengths.max()), "max"),
     }
     for name, (value, reduce) in extremes.items():
         metrics.log_value(name, value, reduce=reduce, window=10)
-    means = np.mean(rollout.agent_returns, axis=0)
+    means = rollout.agent_returns.mean(axis=0)
     for agent, value in zip(spec.agents, means.tolist(), strict=True):
         metrics.log_value((AGENT_RETURNS, str(agent)), value, window=10)
 

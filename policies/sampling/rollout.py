@@ -19,8 +19,8 @@ class Rollout:
         live: (T, B), whether a step belongs to a trajectory that was asked for.
         over: (T, B), whether a trajectory ends with the step.
         returns: Of each trajectory, the sum of its shared rewards.
-        agent_returns: Of each trajectory, (m,) sums of the agents' rewards.
-        lengths: Time steps of each trajectory.
+        agent_returns: (N, m) of each trajectory, sums of the agents' rewards.
+        lengths: (N,) time steps of each trajectory.
         probes: Probes of the trajectories that were asked for.
         time_steps: Time steps in a row: 1, or those of a whole trajectory.
     """
@@ -29,8 +29,8 @@ class Rollout:
     live: NDArray[np.bool_]
     over: NDArray[np.bool_]
     returns: list[float] = field(default_factory=list)
-    agent_returns: list[NDArray[np.float64]] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
+    agent_returns: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     probes: int = 0
     time_steps: int = 1
 

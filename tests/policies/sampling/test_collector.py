@@ -324,7 +324,7 @@ def test_an_environment_that_never_ends_is_refused(how):
 
 def test_trajectories_as_long_as_is_allowed_are_fine():
     runner = make_runner(horizon=5, lanes=4, max_episode_steps=5)
-    assert runner.collect(12, (0, 1), 0.1).lengths == [5] * 12
+    assert runner.collect(12, (0, 1), 0.1).lengths.tolist() == [5] * 12
 
 
 # --- tickets ------------------------------------------------------------------------------
@@ -343,11 +343,11 @@ def test_lanes_without_a_ticket_run_idle():
     finished, restarted = tally.end(np.array([True, False, True]))
     assert (finished.tolist(), restarted) == ([0, 2], 1)  # one ticket is left: for lane 0
     assert tally.live.tolist() == [True, True, False]
-    assert tally.returns == [3.0, 3.0] and tally.ended == [2, 2]
+    assert tally.returns == [3.0, 3.0] and tally.ended.tolist() == [2, 2]
     assert [found.tolist() for found in tally.agent_returns] == [[3.0, 6.0]] * 2
     assert tally.lengths.tolist() == [0, 2, 0]
     tally.step(FakeStep(5.0 * ones, np.outer(ones, [5.0, 5.0])))
     finished, restarted = tally.end(np.array([True, True, True]))
     assert (finished.tolist(), restarted) == ([0, 1], 0)
-    assert tally.returns == [3.0, 3.0, 5.0, 8.0] and tally.ended == [2, 2, 1, 3]
+    assert tally.returns == [3.0, 3.0, 5.0, 8.0] and tally.ended.tolist() == [2, 2, 1, 3]
     assert not tally.live.any()
