@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -309,13 +310,21 @@ class StagedAlgorithm(Algorithm):
 
     @classmethod
     def from_checkpoint(cls, path: Any, *args: Any, **kwargs: Any) -> Self:
-        """As RLlib's, from a relative path as well."""
-        made: Self = super().from_checkpoint(absolute(path, *args, **kwargs), *args, **kwargs)
+        """As RLlib's, from a relative path as well.
+
+        Raises:
+            ValueError: It was written by another version, whose classes stood elsewhere.
+        """
+        path = absolute(path, *args, **kwargs)
+        check_version(path)
+        made: Self = super().from_checkpoint(path, *args, **kwargs)
         return made
 
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
-        """As RLlib's, from a relative path as well."""
-        super().restore_from_path(absolute(path, *args, **kwargs), *args, **kwargs)
+        """As RLlib's, from a relative path as well; raises as `from_checkpoint`."""
+        path = absolute(path, *args, **kwargs)
+        check_version(path)
+        super().restore_from_path(path, *args, **kwargs)
 
     def save_to_path(self, path: Any = None, *args: Any, **kwargs: Any) -> str:
         """As RLlib's, to a relative path as well."""
@@ -337,3 +346,24 @@ def absolute(path: Any, *args: Any, filesystem: Any = None, **kwargs: Any) -> An
     if local and isinstance(path, (str, Path)) and "://" not in str(path):
         return str(Path(path).resolve())
     return path
+
+
+def check_version(path: Any) -> None:
+    """Refuse a checkpoint whose classes stood elsewhere; one on another file system is not seen.
+
+    Args:
+        path: Of the checkpoint.
+
+    Raises:
+        ValueError: It was written by another version.
+    """
+    file = Path(str(path)) / "class_and_ctor_args.pkl"  # RLlib's own name
+    if not file.is_file():
+        return
+    try:
+        pickle.loads(file.read_bytes())
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ValueError(
+            f"{path} was written by another version ({error}): train anew; controllers that were "
+            "exported still load"
+        ) from error

@@ -20,7 +20,7 @@ from tuning.options.recipe import Recipe
 from tuning.options.shared import TEST_DAYS
 from tuning.records.measures import GAP_CLOSED
 from tuning.records.run_folder import RunFolder, finished_run
-from tuning.subjects.days_report import draw_day, print_days
+from tuning.subjects.days_report import day_title, draw_day, print_days
 from tuning.subjects.progress_row import ProgressRow
 from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
 
@@ -173,7 +173,7 @@ class Days(Subject):
 
     def draw_report(self, content: Mapping[str, Any], folder: Path) -> list[Path]:
         """Draw one day."""
-        return [draw_day(content["day"], folder)]
+        return [draw_day(content["day"], folder, day_title(content))]
 
     def evaluate(self, run: RunFolder, args: EvaluateArgs) -> None:
         """Run the controllers over the test days, or those of a file."""
@@ -191,7 +191,7 @@ class Days(Subject):
             records["stage"] = judge.run_controllers(controllers, stage)
         path = folder()
         draw_one_line(self.case, path / ONE_LINE_PNG)
-        return [path / ONE_LINE_PNG, draw_day(one_day(judge, records), path)]
+        return [path / ONE_LINE_PNG, draw_day(one_day(judge, records), path, self.case.name)]
 
 
 def one_day(judge: DayJudge, records: Mapping[str, DayRecord]) -> dict[str, Any]:

@@ -88,13 +88,19 @@ def _title(report: Entry) -> str:
     )
 
 
-def draw_day(day: Entry, folder: Path) -> Path:
+def day_title(report: Entry) -> str:
+    """Say which run a picture is of, and which of its days."""
+    return f"{_title(report)}:\nthe one on which control matters most"
+
+
+def draw_day(day: Entry, folder: Path, title: str = "") -> Path:
     """Draw one day: demand and price, storage, charge, voltages, and heating where there is any.
 
     Args:
         day: The ``day`` of a report: what it was like without control, and under anything of
             `_SERIES`.
         folder: Where ``day.png`` is written.
+        title: Above it.
 
     Returns:
         The file.
@@ -104,6 +110,8 @@ def draw_day(day: Entry, folder: Path) -> Path:
         drawn += [_heating, _indoors]
 
     def draw_on(figure: Figure) -> None:
+        if title:
+            figure.suptitle(title, x=0.02, ha="left", fontsize=10)
         for axes, draw_panel in zip(figure.subplots(len(drawn), sharex=True), drawn, strict=True):
             tidy(axes)
             draw_panel(axes, day)

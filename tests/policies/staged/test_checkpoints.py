@@ -102,3 +102,10 @@ def test_paths_elsewhere_are_left_alone(tmp_path, monkeypatch):
     assert absolute("run") == absolute(tmp_path / "run") == str(tmp_path / "run")
     other = object()
     assert absolute(other) is other
+
+
+def test_a_checkpoint_of_another_version_is_refused_by_one_line(tmp_path):
+    """Its classes are pickled by the names of their modules."""
+    (tmp_path / "class_and_ctor_args.pkl").write_bytes(b"cpolicies.nothing_of_the_kind\nX\n.")
+    with pytest.raises(ValueError, match=r"was written by another version .*train anew"):
+        MADDPG.from_checkpoint(tmp_path)
