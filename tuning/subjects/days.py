@@ -22,7 +22,16 @@ from tuning.records.measures import GAP_CLOSED
 from tuning.records.run_folder import RunFolder, finished_run
 from tuning.subjects.days_report import day_title, draw_day, print_days
 from tuning.subjects.progress_row import ProgressRow
-from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
+from tuning.subjects.subject import (
+    Metric,
+    Subject,
+    Team,
+    Trained,
+    Validate,
+    learning_curve,
+    rate,
+    work_entry,
+)
 
 # How rewards are told to the learner; no cost depends on it.
 REWARDS: Mapping[str, Any] = {"settle": "stepwise", "agent_reward": "local"}
@@ -123,12 +132,7 @@ class Days(Subject):
         rival_eur = judge.idle.cost_eur - horizon.cost_eur
         entries = [
             judge.judge(record).entry(
-                stage=work.stage,
-                episodes=work.episodes,
-                probes=work.probes,
-                validation_probes=work.validation_probes,
-                updates=work.updates,
-                wall_s=work.wall_s,
+                **work_entry(work),
                 saved_of_receding_horizon=float(
                     (judge.idle.cost_eur - record.cost_eur).sum() / rival_eur.sum()
                 ),
@@ -136,14 +140,6 @@ class Days(Subject):
             for record, work in zip(records, stages, strict=True)
         ]
         planned = judge.run(judge.foresight.decide)
-        curve = [
-            {
-                "stage": int(row["stage"]),
-                "episodes": int(row["episodes_total"]),
-                "validation_return": float(row["validation_return"]),
-            }
-            for row in trained.progress
-        ]
         return {
             "case": self.case.name,
             "algorithm": recipe.named().title,
@@ -164,7 +160,7 @@ class Days(Subject):
             },
             "proof": judge.proof(),
             "day": one_day(judge, {"stage": records[-1], "foresight": planned}),
-            "learning_curve": curve,
+            "learning_curve": learning_curve(trained.progress, "validation_return"),
         }
 
     def show_report(self, content: Mapping[str, Any]) -> None:

@@ -20,7 +20,16 @@ from tuning.records.measures import PER
 from tuning.records.run_folder import RunFolder
 from tuning.subjects.progress_row import ProgressRow
 from tuning.subjects.states_report import draw, print_report
-from tuning.subjects.subject import Metric, Subject, Team, Trained, Validate, rate
+from tuning.subjects.subject import (
+    Metric,
+    Subject,
+    Team,
+    Trained,
+    Validate,
+    learning_curve,
+    rate,
+    work_entry,
+)
 
 SHOWN_ROUNDS = 8  # of an iterated actor
 PAPER_LATER_EPISODES = 10_000  # of every stage after the first
@@ -123,22 +132,9 @@ class States(Subject):
         probed = any(work.probes for work in stages)
         entries = [
             judgement.entry(
-                stage=work.stage,
-                episodes=work.episodes,
-                probes=work.probes,
-                validation_probes=work.validation_probes,
-                updates=work.updates,
-                wall_s=work.wall_s,
+                **work_entry(work),
             )
             for judgement, work in zip(judge.stages(team), stages, strict=True)
-        ]
-        curve = [
-            {
-                "stage": int(row["stage"]),
-                "episodes": int(row["episodes_total"]),
-                "validation_per": float(row["validation_per"]),
-            }
-            for row in trained.progress
         ]
         return {
             "case": self.case.name,
@@ -155,7 +151,7 @@ class States(Subject):
             "meters": judge.meter_errors(team) if probed else None,
             "rounds": _rounds(judge, team) if recipe.named().in_rounds else None,
             "ac_check": ac_check(self.case, team, judge.p_base_kw, judge.q_base_kvar),
-            "learning_curve": curve,
+            "learning_curve": learning_curve(trained.progress, "validation_per"),
         }
 
     def show_report(self, content: Mapping[str, Any]) -> None:

@@ -54,6 +54,29 @@ def rate(stages: Sequence[StageCounts], count: str, seconds: str) -> float:
     return sum(getattr(work, count) for work in stages) / passed if passed > 0 else 0.0
 
 
+def work_entry(work: StageCounts) -> dict[str, Any]:
+    """Return what a stage has taken, as its entry in ``report.json`` begins."""
+    names = ("stage", "episodes", "probes", "validation_probes", "updates", "wall_s")
+    return {name: getattr(work, name) for name in names}
+
+
+def learning_curve(progress: Sequence[Mapping[str, str]], column: str) -> list[dict[str, Any]]:
+    """Return a column of ``progress.csv`` over the episodes of all stages.
+
+    Args:
+        progress: Its rows, as text.
+        column: What is drawn.
+    """
+    return [
+        {
+            "stage": int(row["stage"]),
+            "episodes": int(row["episodes_total"]),
+            column: float(row[column]),
+        }
+        for row in progress
+    ]
+
+
 @dataclass(frozen=True)
 class Metric:
     """One number of a training, as a Prometheus gauge.
