@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from policies.algorithms import losses
-from policies.algorithms.maddpg import MADDPGConfig, MADDPGUpdate
+from policies.algorithms.maddpg import MADDPGConfig
+from policies.algorithms.maddpg_update import MADDPGUpdate
 from policies.algorithms.settings import MA_RDPG as FAMILY
 from policies.algorithms.settings import settings_of
 from policies.contract.joint_spec import JointSpec
@@ -118,18 +119,23 @@ class MARDPGUpdate(MADDPGUpdate):
         value: Tensor = self.critic(batch["seen"], memory, self._by_round(batch, judged))
         return value.flatten(1)
 
-    def measured(
-        self, batch: dict[str, Tensor], judged: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def measured(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Of the rewarded rounds, the last of each time step; see `MADDPGUpdate.measured`."""
-        spec, rounds = self.actor.spec, self.actor.num_rounds
-        rewarded = slice(rounds - 1, None, rounds)
+        spec, rewarded = self.actor.spec, self._rewarded
         return (
             batch["seen"][rewarded, :, : spec.state_dim].flatten(0, 1),
             batch["action"][rewarded].flatten(0, 1),
             in_rounds(batch["obs"], spec.obs_dim).flatten(0, 1),
-            self._by_round(batch, judged)[:, rewarded].flatten(1, 2),
         )
+
+    def rewarded(self, batch: dict[str, Tensor], judged: Tensor) -> Tensor:
+        """Judged actions of the same rounds."""
+        return self._by_round(batch, judged)[:, self._rewarded].flatten(1, 2)
+
+    @property
+    def _rewarded(self) -> slice:
+        rounds = self.actor.num_rounds
+        return slice(rounds - 1, None, rounds)
 
     def _by_round(self, batch: dict[str, Tensor], judged: Tensor) -> Tensor:
         """(E, R B, A) -> (E, R, B, A)."""
@@ -154,6 +160,7 @@ class MARDPGConfig(MADDPGConfig):
     title = "MA-RDPG"
     settings = settings_of(FAMILY)
     update_class: ClassVar[type[Update]] = MARDPGUpdate
+    can_fit = False
     collector_class: ClassVar[type[Collector]] = SequenceCollector
 
     def __init__(self, algo_class: type | None = None) -> None:

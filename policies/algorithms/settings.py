@@ -23,9 +23,11 @@ _TABLE = (
     Setting(
         "actor_lr",
         float,
-        (2e-3,),
-        "Adam's rate of the actors; several numbers: one per stage, the last for all later ones",
+        None,
+        "Adam's rate of the actors; several numbers: one per stage, the last for all later ones; "
+        "none: 0.01 beside fitted critics, else 0.002",
         several=8,
+        optional=True,
         differs={MA_RDPG: {"default": (3e-3,)}},
     ),
     Setting(
@@ -47,12 +49,19 @@ _TABLE = (
     Setting(
         "replay_capacity",
         int,
-        100_000,
+        1_000_000,
         "rows of the replay buffer",
         families=_DETERMINISTIC,
         differs={MA_RDPG: {"default": 5_000}},
     ),
-    Setting("reward_scale", float, 0.5, "factor on rewards before they are learnt"),
+    Setting(
+        "reward_scale",
+        float,
+        None,
+        "factor on rewards before they are learnt; none: random actions spread them by 6",
+        optional=True,
+        differs={MA_RDPG: {"default": 0.5}},
+    ),
     Setting(
         "tau",
         float,
@@ -105,13 +114,18 @@ _TABLE = (
     Setting(
         "critic_net",
         str,
-        "quadratic-residual",
-        "network of the critics: a concave quadratic with a small network for the rest, one that "
-        "may bend upwards along the state (for gamma > 0), or the paper's",
+        None,
+        "fitted: a quadratic fitted to all rows in closed form, with a small network for the rest; "
+        "learnt by descent: a concave quadratic with such a network, one that may bend upwards "
+        "along the state (for gamma > 0), or the paper's; none: fitted, but quadratic-residual at "
+        "gamma > 0 and where the episodes that are given are too few for a fit",
         "networks",
-        choices=("quadratic-residual", "saddle-residual", "paper"),
+        choices=("fitted", "quadratic-residual", "saddle-residual", "paper"),
+        optional=True,
         families=_DETERMINISTIC,
-        differs={MA_RDPG: {"choices": ("quadratic-residual", "paper")}},
+        differs={
+            MA_RDPG: {"default": "quadratic-residual", "choices": ("quadratic-residual", "paper")}
+        },
     ),
     Setting("critic_width", int, 64, "units of hidden layers", "networks", families=_DETERMINISTIC),
     Setting(
@@ -181,29 +195,37 @@ _TABLE = (
     Setting(
         "episodes",
         int,
-        (10_000,),
-        "rewarded trajectories of each stage, warm-up included; one number serves all",
+        None,
+        "rewarded trajectories of each stage, warm-up included; one number serves all; none: what "
+        "fitted critics need, 20,000 in all at least, and 10,000 a stage for others",
         "stages",
         several=64,
+        optional=True,
         differs={MA_RDPG: {"default": (20_000,)}},
         fixed_by="--episodes",
     ),
     Setting(
         "updates_per_episode",
         float,
-        1.0,
-        "updates of critics and actors per episode",
+        None,
+        "updates of critics and actors per episode; several numbers: one per stage; none: 1, and "
+        "6,000 in the first and 14,000 in each later stage where episodes are left open too",
         "stages",
         closed=True,
-        differs={MA_RDPG: {"default": 0.6}},
+        several=64,
+        optional=True,
+        differs={MA_RDPG: {"default": (0.6,)}},
     ),
     Setting(
         "warmup_episodes",
         int,
-        1_000,
-        "episodes before the first update of a stage, at most half of it; with random actions in "
-        "the first stage, by the fresh actors with noise later",
+        None,
+        "episodes before the first update of a stage, at most half of it, and all of it before a "
+        "fit; with random actions in the first stage, by the fresh actors with noise later; none: "
+        "1,000, or what fitted critics need",
         "stages",
+        optional=True,
+        differs={MA_RDPG: {"default": 1_000}},
     ),
     Setting(
         "collect_share",
@@ -231,9 +253,12 @@ _TABLE = (
     Setting(
         "validation_episodes",
         int,
-        2_000,
-        "trajectories that only select which actors are frozen",
+        None,
+        "trajectories that only select which actors are frozen; none: 2,000, and 10,000 where "
+        "bounds are held",
         "stages",
+        optional=True,
+        differs={MA_RDPG: {"default": 2_000}},
     ),
     Setting(
         "validation_seed",
@@ -275,53 +300,75 @@ _TABLE = (
     Setting(
         "constraint",
         str,
-        "none",
+        "auto",
         "lagrangian: actors hold the bounds that the environment sets on what is measured under a "
-        "rewarded action, and the reward holds no penalty for them",
+        "rewarded action, and the reward holds no penalty for them; auto: so where random actions "
+        "show that the bounds may be reached",
         "bounds",
-        choices=("none", "lagrangian"),
+        choices=("auto", "none", "lagrangian"),
+        families=_DETERMINISTIC,
+        differs={MA_RDPG: {"default": "none"}},
+    ),
+    Setting(
+        "constraint_share",
+        float,
+        1e-4,
+        "share of the validation states in which a bound may be exceeded",
+        "bounds",
+        closed=True,
+        high=1.0,
         families=_DETERMINISTIC,
     ),
     Setting(
         "constraint_price",
         float,
-        (1.5, 150.0),
-        "multipliers that a stage begins with, reward per unit of observation, and what validation "
-        "charges; here and below of probing stages and of the last one",
+        None,
+        "multipliers that a stage begins with, reward per unit of observation; here and below of "
+        "probing stages and of the last one; none: from the spread of rewards and observations",
         "bounds",
         closed=True,
+        optional=True,
         several=2,
         families=_DETERMINISTIC,
+        differs={MA_RDPG: {"default": (1.5, 150.0)}},
     ),
     Setting(
         "constraint_margin",
         float,
-        (0.0, 0.004),
-        "by which the bounds are tightened for the actors, in units of the observation",
+        None,
+        "by which the bounds are tightened for the actors, in units of the observation; none: "
+        "found in the last stage, from what validation shows outside",
         "bounds",
         closed=True,
+        optional=True,
         several=2,
         families=_DETERMINISTIC,
+        differs={MA_RDPG: {"default": (0.0, 0.004)}},
     ),
     Setting(
         "constraint_curvature",
         float,
-        (0.0,),
-        "weight of half the squared excess, reward per squared unit of observation",
+        None,
+        "weight of half the squared excess, reward per squared unit of observation; none: as the "
+        "price",
         "bounds",
         closed=True,
+        optional=True,
         several=2,
         families=_DETERMINISTIC,
+        differs={MA_RDPG: {"default": (0.0,)}},
     ),
     Setting(
         "constraint_step",
         float,
-        (0.0, 10.0),
-        "rise of the multipliers with an update, per unit of mean excess",
+        None,
+        "rise of the multipliers with an update, per unit of mean excess; none: as the price",
         "bounds",
         closed=True,
+        optional=True,
         several=2,
         families=_DETERMINISTIC,
+        differs={MA_RDPG: {"default": (0.0, 10.0)}},
     ),
     # --- recurrence -------------------------------------------------------------------------
     Setting(

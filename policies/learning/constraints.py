@@ -29,10 +29,11 @@ from torch.nn import functional as F
 
 from policies.contract.joint_spec import JointSpec
 from policies.learning.descent import Reduce, Trained
+from policies.networks.fitted_observations import FittedObservations
 from policies.networks.stacked import StackedLinear
 
 
-def excess(obs: Tensor, low: Tensor, high: Tensor, margin: float = 0.0) -> Tensor:
+def excess(obs: Tensor, low: Tensor, high: Tensor, margin: Tensor | float = 0.0) -> Tensor:
     """How far observations lie outside bounds that are tightened by a margin.
 
     Args:
@@ -47,7 +48,7 @@ def excess(obs: Tensor, low: Tensor, high: Tensor, margin: float = 0.0) -> Tenso
     return F.relu(obs - (high - margin)) + F.relu(low + margin - obs)
 
 
-def charge(outside: Tensor, multipliers: Tensor, curvature: float) -> Tensor:
+def charge(outside: Tensor, multipliers: Tensor, curvature: Tensor | float) -> Tensor:
     """What excess costs: sum over j of lambda_j e_j + curvature / 2 e_j^2.
 
     Args:
@@ -61,7 +62,7 @@ def charge(outside: Tensor, multipliers: Tensor, curvature: float) -> Tensor:
     return ((multipliers + 0.5 * curvature * outside) * outside).sum(-1)
 
 
-def ascended(multipliers: Tensor, outside: Tensor, step: float) -> Tensor:
+def ascended(multipliers: Tensor, outside: Tensor, step: Tensor | float) -> Tensor:
     """Dual ascent: lambda + step E[excess], for the constraint E[excess] <= 0.
 
     An excess is never negative, so multipliers never fall: the bounds are to hold in every state
@@ -97,26 +98,6 @@ def check_bounds(spec: JointSpec, margin: float) -> None:
         )
 
 
-def charge_at(
-    obs: Tensor, spec: JointSpec, price: float, margin: float, curvature: float
-) -> Tensor:
-    """What observations cost at one price for all.
-
-    Args:
-        obs: (B, O), or (B, T O) for several time steps in a row.
-        spec: names the bounds.
-        price: of a unit of excess, see `charge`.
-        margin: see `excess`.
-        curvature: see `charge`.
-
-    Returns:
-        (B T,).
-    """
-    low, high = torch.tensor(spec.obs_low), torch.tensor(spec.obs_high)
-    outside = excess(obs.reshape(-1, spec.obs_dim), low, high, margin)
-    return charge(outside, torch.full_like(low, price), curvature)
-
-
 class ObservationModel(nn.Module):
     """What is measured under a joint action: a linear map of z = (s, a), and a small MLP.
 
@@ -148,17 +129,17 @@ class Bounds:
 
     Attributes:
         low, high: (O,) in scaled units.
-        margin: by which they are tightened where actors are charged.
-        curvature: see `charge`.
-        step: of the dual ascent, per update.
+        margin: (O,) by which they are tightened where actors are charged.
+        curvature: (O,), see `charge`.
+        step: (O,) of the dual ascent, per update.
         scale: factor from multipliers to the unit in which rewards are learnt.
     """
 
     low: Tensor
     high: Tensor
-    margin: float
-    curvature: float
-    step: float
+    margin: Tensor
+    curvature: Tensor
+    step: Tensor
     scale: float
 
 
@@ -166,47 +147,61 @@ class Lagrangian:
     """The constraint's part of an update of the active stage.
 
     Args:
-        model: what is measured, learned here.
-        optimizer: of the model.
+        model: what is measured under joint actions.
+        optimizer: of the model; None where it is fitted.
         multipliers: (O,) raised in place, in units of the reward per unit of observation.
         bounds: see `Bounds`.
     """
 
     def __init__(
         self,
-        model: ObservationModel,
-        optimizer: torch.optim.Optimizer,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer | None,
         multipliers: Tensor,
         bounds: Bounds,
     ) -> None:
-        self.model, self._trained = model, Trained(model, optimizer)
-        self.multipliers, self.bounds = multipliers, bounds
+        self.model, self.multipliers, self.bounds = model, multipliers, bounds
+        self._trained = Trained(model, optimizer) if optimizer is not None else None
 
-    def update(
-        self,
-        state: Tensor,
-        action: Tensor,
-        obs: Tensor,
-        judged: Tensor,
-        reduce: Reduce | None = None,
-    ) -> Tensor:
-        """Update the model, then the multipliers.
+    def learn(
+        self, state: Tensor, action: Tensor, obs: Tensor, reduce: Reduce | None = None
+    ) -> None:
+        """One step of the model down its error.
 
         Args:
             state: (B, S).
             action: (B, A), replayed.
             obs: (B, O), measured under the replayed action.
+            reduce: averages gradients over several learners, in place.
+        """
+        assert self._trained is not None  # else the model is fitted
+        error = self.model(state, action[None])[0] - obs
+        self._trained.descend(error.square().mean(0).sum(), reduce)
+
+    def take(self, coefficients: dict[str, Tensor]) -> None:
+        """Set the model, where it is fitted."""
+        assert isinstance(self.model, FittedObservations)
+        self.model.take(**coefficients)
+
+    def price(self, state: Tensor, judged: Tensor, reduce: Reduce | None = None) -> Tensor:
+        """Charge for what the actors do, then update the multipliers.
+
+        Args:
+            state: (B, S).
             judged: (E, B, A), what the actors do now.
-            reduce: averages gradients, and excess, over several learners, in place.
+            reduce: averages excess over several learners, in place.
 
         Returns:
             What the actors pay at the multipliers of before: the mean over rows, summed over E,
             to be differentiated.
         """
-        error = self.model(state, action[None])[0] - obs
-        self._trained.descend(error.square().mean(0).sum(), reduce)
-
-        bounds, seen = self.bounds, self.model(state, judged)
+        bounds = self.bounds
+        with torch.no_grad():
+            seen = self.model(state, judged.detach())
+            out = excess(seen, bounds.low, bounds.high, bounds.margin)
+        if reduce is None and not bool(out.any()):  # as mostly where no bound is near
+            return out.new_zeros(())
+        seen = self.model(state, judged)
         tightened = excess(seen, bounds.low, bounds.high, bounds.margin)
         paid = charge(tightened, self.multipliers, bounds.curvature).mean(1).sum()
         outside = excess(seen.detach(), bounds.low, bounds.high).mean((0, 1))

@@ -41,6 +41,8 @@ class StagedLearner(TorchLearner):
         learner sets base rate times decay before every update.
         """
         parameters = list(self.module[module_id].unwrapped().trained.parameters())
+        if not parameters:  # what is fitted in closed form
+            return
         optimizer = torch.optim.Adam(parameters, fused=True)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=parameters)
 
@@ -72,9 +74,9 @@ class StagedLearner(TorchLearner):
             self._optimizer(name).state.clear()
         self.module[actor_id(stage)].unwrapped().begun.fill_(True)
         if CONSTRAINT in self.module:
-            price = self.config.constraint_of(stage)["price"]
-            self.module[CONSTRAINT].unwrapped().multipliers.fill_(price)
-            self._optimizer(CONSTRAINT).state.clear()
+            self.module[CONSTRAINT].unwrapped().begin(self._constraint_of(stage))
+            if self._is_learnt(CONSTRAINT):
+                self._optimizer(CONSTRAINT).state.clear()
         self._updates, self._stage_update = 0, None
 
     def freeze(self, stage: int, frozen: StateDict) -> None:
@@ -90,6 +92,25 @@ class StagedLearner(TorchLearner):
         inputs = self.config.actor_sample(torch.as_tensor(sample, device=self._device))
         for network in self._actors(module):
             network.fit_inputs(inputs, self.config.whiten_floor)
+
+    def fit(self, rows: dict[str, Any], near: Any, inputs: Any) -> dict[str, float]:
+        """Have the active stage's update fit what it fits on all rows, see `Update.fit`."""
+        update = self.stage_update()
+        words = (self.config.seed or 0, self.stage, self._updates, 3)
+        rng = torch.Generator(self._device)
+        rng.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]))
+        held = {name: torch.as_tensor(column, device=self._device) for name, column in rows.items()}
+        near, inputs = (torch.as_tensor(x, device=self._device) for x in (near, inputs))
+        figures = update.fit(held, near, inputs, rng)
+        for name, value in figures.items():
+            self.metrics.log_value((actor_id(self.stage), name), float(value), window=1)
+        return figures
+
+    def tighten(self, worst: Any, relaxed: float) -> None:
+        """Move the margins of the bounds after a validation, see `ConstraintModule.tighten`."""
+        self.module[CONSTRAINT].unwrapped().tighten(
+            torch.as_tensor(worst, device=self._device), relaxed
+        )
 
     def _actors(self, module: Any) -> list[Any]:
         return [module.actor, *([module.target] if hasattr(module, "target") else [])]
@@ -128,11 +149,16 @@ class StagedLearner(TorchLearner):
                 self.metrics.log_value((actor_id(stage), name), float(mean), window=1)
         return {}, losses, {}
 
+    def _is_learnt(self, module_id: str) -> bool:
+        """Whether a module has an optimizer: what is fitted in closed form has none."""
+        trained = self.module[module_id].unwrapped().trained if module_id in self.module else None
+        return trained is not None and any(True for _ in trained.parameters())
+
     def _rates(self, stage: int) -> list[tuple[str, str]]:
         """Module id and name of the rate, of everything that is trained in a stage."""
         rates = [(actor_id(stage), "actor_lr")]
         rates += [(name, f"{name}_lr") for name in self.central]
-        if CONSTRAINT in self.module:  # a regression on the same rows as the critic's
+        if self._is_learnt(CONSTRAINT):  # a regression on the critic's own rows
             rates.append((CONSTRAINT, "critic_lr"))
         return rates
 
@@ -151,7 +177,7 @@ class StagedLearner(TorchLearner):
     def stage_update(self) -> Update:
         """The update of the active stage, with its networks and optimizers."""
         if self._stage_update is None:
-            self._stage_update = self.config.update_class.of(self.config, self._networks())
+            self._stage_update = self.config.chosen_update.of(self.config, self._networks())
         return self._stage_update
 
     def _networks(self) -> StageNetworks:
@@ -176,16 +202,23 @@ class StagedLearner(TorchLearner):
     def _lagrangian(self, spec: Any) -> Lagrangian | None:
         if CONSTRAINT not in self.module:
             return None
-        module, how = self.module[CONSTRAINT].unwrapped(), self.config.constraint_of(self.stage)
+        module, how = self.module[CONSTRAINT].unwrapped(), self._constraint_of(self.stage)
         bounds = Bounds(
             low=torch.tensor(spec.obs_low, device=self._device),
             high=torch.tensor(spec.obs_high, device=self._device),
-            margin=how["margin"],
-            curvature=how["curvature"],
-            step=how["step"],
+            margin=module.margin,
+            curvature=torch.tensor(how["curvature"], device=self._device),
+            step=torch.tensor(how["step"], device=self._device),
             scale=self.config.reward_scale,
         )
-        return Lagrangian(module.model, self._optimizer(CONSTRAINT), module.multipliers, bounds)
+        learnt = self._is_learnt(CONSTRAINT)
+        optimizer = self._optimizer(CONSTRAINT) if learnt else None
+        return Lagrangian(module.model, optimizer, module.multipliers, bounds)
+
+    def _constraint_of(self, stage: int) -> dict[str, list[float]]:
+        spec = self.module[actor_id(stage)].unwrapped().actor.spec
+        how: dict[str, list[float]] = self.config.constraint_of(stage, spec.obs_dim)
+        return how
 
     def _average_gradients(self, gradients: list[Tensor]) -> None:
         flat = torch.cat([g.reshape(-1) for g in gradients])

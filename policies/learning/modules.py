@@ -15,7 +15,6 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import nn
 
 from policies.contract.joint_spec import JointSpec
-from policies.learning.constraints import ObservationModel
 
 Make = Callable[[], nn.Module]  # picklable: a partial of a class
 
@@ -106,19 +105,33 @@ class CentralModule(TorchRLModule):
 
 
 class ConstraintModule(TorchRLModule):
-    """The model of what is measured, and the multipliers; built on learners only.
+    """The model of what is measured, multipliers and margins; built on learners only.
 
-    `model_config`: `joint_spec` (as a dict), `width`, `price` (of the multipliers at first) and
-    `seed`.
+    `model_config`: `make` (of the model), `how` (the first stage's `constraint_of`) and `seed`.
     """
 
     def setup(self) -> None:
         """Build the model, from the module's own seed."""
         config: dict[str, Any] = self.model_config
-        spec = JointSpec.from_dict(config["joint_spec"])
-        self.model = seeded(lambda: ObservationModel(spec, config["width"]), config["seed"])
+        self.model = seeded(config["make"], config["seed"])
         self.multipliers: torch.Tensor
-        self.register_buffer("multipliers", torch.full((spec.obs_dim,), float(config["price"])))
+        self.margin: torch.Tensor
+        for name, key in (("multipliers", "price"), ("margin", "margin")):
+            self.register_buffer(name, torch.tensor(config["how"][key]))
+
+    def begin(self, how: dict[str, list[float]]) -> None:
+        """Set multipliers and margins to what a stage begins with."""
+        self.multipliers.copy_(torch.tensor(how["price"]))
+        self.margin.copy_(torch.tensor(how["margin"]))
+
+    def tighten(self, more: torch.Tensor, relaxed: float) -> None:
+        """Move the margins after a validation.
+
+        Args:
+            more: (O,) what comes on top.
+            relaxed: factor on what was there.
+        """
+        self.margin.mul_(relaxed).add_(more)
 
     @property
     def trained(self) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ def cosine_decay(progress: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
 
 
-def of_stage(values: list[float], stage: int) -> float:
+def of_stage(values: Sequence[float], stage: int) -> float:
     """The value of a stage, counted from 1; the last one serves all later stages."""
     return values[min(stage, len(values)) - 1]
 

@@ -51,9 +51,11 @@ class Update(ABC):
     Attributes:
         draws: Whether it uses the generator that `step` is given. What it draws depends on seed,
             stage, number of the update and learner alone, so that resumed trainings are the same.
+        fits: Whether it has a `fit`.
     """
 
     draws: ClassVar[bool] = False
+    fits: ClassVar[bool] = False
 
     @classmethod
     def of(cls, config: Any, networks: StageNetworks) -> Self:
@@ -83,3 +85,22 @@ class Update(ABC):
             Losses and figures by name, detached scalars; "actor" and the names of central networks
             are their losses.
         """
+
+    def fit(
+        self, rows: dict[str, Tensor], near: Tensor, inputs: Tensor, rng: torch.Generator
+    ) -> dict[str, float]:
+        """Fit what is fitted on all rows at once; called before a `step` where `fits` is set.
+
+        Every learner is given the same rows and the same generator, and comes to the same.
+
+        Args:
+            rows: `state` (N, S), `action` (N, A) and the other columns of rows but `inputs`: of
+                the active stage, and of those before as far as they serve.
+            near: (N,) bool, rows that were collected by the active stage's actors.
+            inputs: (N', width) what the active stage's actors see, of its rows.
+            rng: For fits that draw.
+
+        Returns:
+            Figures by name.
+        """
+        raise NotImplementedError(f"{type(self).__name__} fits nothing")

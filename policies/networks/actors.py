@@ -49,6 +49,22 @@ class TeamActor(Team):
                 self.last.bias.mul_(0.1)
 
     @property
+    def has_affine(self) -> bool:
+        """Whether there is an affine part beside the layers."""
+        return self.kind == "plain"
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """What the affine part sees, and a one: (N, width) -> (m, N, fan_in + 1)."""
+        x = torch.baddbmm(self.input_shift, self.gather(inputs), self.input_map)
+        return F.pad(x, (0, 1), value=1.0)
+
+    @torch.no_grad()
+    def add_affine(self, w: Tensor) -> None:
+        """Add to the affine part: (m, fan_in + 1, fan_out)."""
+        self.skip.add_(w[:, :-1])
+        self.last.bias.add_(w[:, -1:])
+
+    @property
     def residual(self) -> bool:
         """Whether the prototype action is added before clipping."""
         return self.kind == "plain" and self.stage > 1

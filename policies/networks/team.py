@@ -66,6 +66,23 @@ class Team(nn.Module):
         y = y.transpose(0, 1).flatten(1)
         return y.index_select(1, self._outputs) if self._padded_out else y
 
+    def apart(self, joint: Tensor) -> Tensor:
+        """The inverse of `joined`, with zeros as padding: (N, A) -> (m, N, fan_out)."""
+        m, n = self.spec.num_agents, len(joint)
+        if self._padded_out:
+            padded = joint.new_zeros(n, m * self.fan_out)
+            joint = padded.index_copy(1, self._outputs, joint)
+        return joint.view(n, m, self.fan_out).transpose(0, 1)
+
+    def own_blocks(self, joint: Tensor) -> Tensor:
+        """The agents' own blocks of a matrix of joint actions: (A, A) -> (m, fan_out, fan_out)."""
+        rows = self.apart(joint).reshape(-1, joint.shape[0], self.fan_out)
+        blocks = self.apart(rows.transpose(1, 2).reshape(-1, joint.shape[0]))
+        m, c = self.spec.num_agents, self.fan_out
+        own = torch.arange(m, device=joint.device)
+        found: Tensor = blocks.view(m, m, c, c)[own, own]
+        return found
+
     def within(self, action: Tensor) -> Tensor:
         """Joint actions (N, A) in [-1, 1], scaled back into the circles of the spec."""
         scaled: Tensor = self._circles(action)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+EMPTY = 1e-10  # share of the greatest variance below which a direction holds rounding alone
+
 
 def whitening(x: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     """The affine maps that whiten samples along their principal axes.
@@ -27,5 +29,6 @@ def whitening(x: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     z = (x - mean) * scale
     variance, axes = torch.linalg.eigh(z.transpose(1, 2) @ z / (x.shape[1] - 1))
     gain = (variance.clamp(min=0.0) + floor**2).rsqrt()
+    gain = torch.where(variance > EMPTY * variance.amax(1, keepdim=True), gain, 0.0)
     matrix = scale.transpose(1, 2) * axes * gain[:, None, :]
     return matrix, -mean @ matrix

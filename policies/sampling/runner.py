@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import ray
 import torch
+from numpy.typing import NDArray
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.env_runner import EnvRunner
@@ -17,17 +18,32 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics import NUM_ENV_STEPS_SAMPLED_LIFETIME, WEIGHTS_SEQ_NO
 from ray.rllib.utils.typing import StateDict
-from ray.tune.registry import ENV_CREATOR, _global_registry
 
 from policies.contract.joint_spec import JointEnv, JointSpec
 from policies.learning.modules import ROWS, active_stage, actor_id
 from policies.sampling.collector import Collector
+from policies.sampling.environments import make_environment
 from policies.sampling.episodes import Callbacks, Watch, log_rollout
 from policies.sampling.exploration import Act, Floats, Steady
 from policies.sampling.lanes import Lanes
 from policies.sampling.rollout import Rollout
 
 VALIDATION = "validation"  # where trajectories come from, see `drawn_from`
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What a validation has found.
+
+    Attributes:
+        score: The configuration's `score` of the trajectories.
+        probes: Their number.
+        worst: (O,) how far observations lay out of their bounds at most; None where none are held.
+    """
+
+    score: float
+    probes: int
+    worst: NDArray[np.float32] | None = None
 
 
 class StagedRunner(EnvRunner, Checkpointable):
@@ -65,19 +81,7 @@ class StagedRunner(EnvRunner, Checkpointable):
         )
 
     def _make_one(self) -> Any:
-        env = self.config.env
-        if env is None:
-            raise ValueError(
-                "there is no environment: name one by .environment(...) of the configuration"
-            )
-        if isinstance(env, str):
-            if not _global_registry.contains(ENV_CREATOR, env):
-                raise ValueError(
-                    f"environment {env!r} is not registered; import the module that "
-                    "registers it, or call ray.tune.register_env"
-                )
-            return _global_registry.get(ENV_CREATOR, env)(self._context())
-        return env(self._context())
+        return make_environment(self.config, self._context())
 
     def make_module(self) -> None:
         """Build the actors of all stages (no central networks, no target networks)."""
@@ -172,7 +176,7 @@ class StagedRunner(EnvRunner, Checkpointable):
         log_rollout(self.metrics, rollout, self.spec)
         return rollout
 
-    def validate(self, weights: StateDict, num_episodes: int, seed: int) -> tuple[float, int]:
+    def validate(self, weights: StateDict, num_episodes: int, seed: int) -> Validated:
         """Score the active stage without noise.
 
         Args:
@@ -181,7 +185,7 @@ class StagedRunner(EnvRunner, Checkpointable):
             seed: of the validation stream.
 
         Returns:
-            The configuration's `score` of the trajectories, and the number of probes.
+            What was found.
         """
         actor = self.module[actor_id(self.stage)].unwrapped().actor
         held = {name: value.clone() for name, value in actor.state_dict().items()}
@@ -195,7 +199,12 @@ class StagedRunner(EnvRunner, Checkpointable):
                 rollout = collector.run(env, num_episodes, sequence, explorer, repeats)
         finally:
             actor.load_state_dict(held)
-        return self.config.score(rollout, self.spec, self.stage), rollout.probes
+        outside = self.config.outside(rollout, self.spec)
+        return Validated(
+            score=self.config.score(rollout, self.spec, self.stage),
+            probes=rollout.probes,
+            worst=None if outside is None else outside.amax(0).numpy(),
+        )
 
     def _collector(self, *, watched: bool) -> Collector:
         watch = None

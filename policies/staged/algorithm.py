@@ -6,10 +6,12 @@ import pickle
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
@@ -27,16 +29,23 @@ from policies.contract.joint_spec import JointSpec
 from policies.controllers.files import save_controllers
 from policies.learning.modules import CONSTRAINT, ROWS, actor_id
 from policies.learning.schedule import StageCounts, StagePlan
-from policies.sampling.rollout import Rollout
+from policies.sampling.rollout import Columns, Rollout
 from policies.staged.config import StagedConfig
 from policies.staged.crew import Crew
 from policies.staged.export import controllers_of
 from policies.staged.selection import Selection
+from policies.staged.sizes import sized
 from policies.staged.weights import Courier, Weights, part, shapes
 
 VALIDATION_TIMER = "validation_timer"
 STAGES = "stages"  # in RLlib's results and in checkpoints
 MINIBATCHES_PER_CALL = 50  # stacked in one call of the learner, whose fixed cost they share
+
+TIGHTENED_FROM = 0.2  # share of the last stage from which margins follow what validation shows
+TIGHTENED = 0.3  # of what is outside at most, by which a margin grows
+MOST_TIGHTENED = 0.01  # of the spread of what is measured, that counts as outside
+RELAXED = 0.95  # factor on what they were
+GROWTH = 1.5  # of the memory, after which what is fitted is fitted anew
 
 Which = Literal["frozen", "last"]
 
@@ -55,13 +64,26 @@ class StagedAlgorithm(Algorithm):
         ended: Where each stage stood when it ended.
         finished: Whether the last stage has ended.
         memory: What updates are made from.
+        earlier: Of ended stages, the rows that fits still use.
+        fitted: Rows in the memory when the last fit was made.
+        exact: Whether it left nothing to learn.
     """
 
     config: StagedConfig
 
     def setup(self, config: Any) -> None:
-        """Build runners and learners, and an empty memory."""
-        super().setup(config)
+        """Choose what the settings leave to the case; build runners and learners."""
+        if isinstance(config, StagedConfig):
+            made = config
+        else:  # RLlib's way to be built from a dictionary
+            made = self.get_default_config().update_from_dict(config)
+            made.env = self._env_id
+        chosen = sized(made)
+        if chosen is not made:
+            chosen.validate()
+            chosen.freeze()
+        self.config = chosen
+        super().setup(chosen)
         spec: JointSpec = self.spaces[ROWS][0].spec
         self.spec = spec
         self.courier = Courier(self.config, self.learner_group, self.env_runner_group)
@@ -73,10 +95,19 @@ class StagedAlgorithm(Algorithm):
             restore=lambda: self.restore_env_runners(self.env_runner_group),
         )
         self.selection = Selection(self.config)
-        self.counts = StageCounts(1)
+        self.counts = self._begun()
         self.ended: list[StageCounts] = []
         self.finished = False
         self.memory = self.config.make_memory(self.spec, 1)
+        self.earlier: Columns | None = None
+        self.fitted, self.exact = 0, False
+
+    def _begun(self) -> StageCounts:
+        """The first stage, which has what the survey has collected behind it."""
+        found = self.config.survey
+        if found is None:
+            return StageCounts(1)
+        return StageCounts(1, episodes=found.episodes, env_steps=found.env_steps)
 
     @property
     def _stages(self) -> range:
@@ -89,7 +120,7 @@ class StagedAlgorithm(Algorithm):
         if self.finished:
             return
         counts, config = self.counts, self.config
-        plan = config.plan(counts.stage)
+        plan = self._plan()
         # What is on-policy collects anew before each update.
         turn = 1 if self.memory.whole else config.updates_per_iteration
         last = min(counts.updates + config.updates_per_iteration, plan.updates)
@@ -104,9 +135,26 @@ class StagedAlgorithm(Algorithm):
                 break
         with self._timed(VALIDATION_TIMER):
             runner = self.env_runner_group.local_env_runner
-            self.selection.validate(runner, self.courier.state(actor_id(counts.stage)), counts)
+            state = self.courier.state(actor_id(counts.stage))
+            worst = self.selection.validate(runner, state, counts)
+            self._tighten(worst, plan)
         if self._has_ended(plan):
             self._end_stage()
+
+    def _tighten(self, worst: NDArray[np.float32] | None, plan: StagePlan) -> None:
+        """Move the margins of bounds that are held, in the last stage, once actors are near."""
+        counts, config = self.counts, self.config
+        if worst is None or config.survey is None or config.constraint_margin is not None:
+            return
+        if counts.stage == config.num_stages and plan.progress(counts.updates) >= TIGHTENED_FROM:
+            most = MOST_TIGHTENED * np.array(config.survey.obs_spread, np.float32)
+            more = TIGHTENED * np.minimum(worst, most)
+            self.courier.on_learners(lambda learner: learner.tighten(more, RELAXED))
+
+    def _plan(self) -> StagePlan:
+        """The work of the stage; where what is fitted is exact already, episodes wait no longer."""
+        plan = self.config.plan(self.counts.stage)
+        return replace(plan, warmup=plan.episodes) if self.exact else plan
 
     def _has_ended(self, plan: StagePlan) -> bool:
         return self.counts.updates >= plan.updates and self.counts.episodes >= plan.episodes
@@ -127,10 +175,41 @@ class StagedAlgorithm(Algorithm):
         if self.config.whiten_inputs and self.counts.updates == 0 and len(self.memory):
             sample = self.memory.column("inputs").copy()
             self.courier.on_learners(lambda learner: learner.fit_inputs(sample))
+        if self.config.chosen_update.fits and self._fit_is_due():
+            self._fit()
         while count > 0:
             stack = min(count, MINIBATCHES_PER_CALL)
             self.update(stack)
             count -= stack
+
+    def _fit_is_due(self) -> bool:
+        """Whether rows have grown enough, or all are there."""
+        rows = len(self.memory)
+        complete = self.counts.episodes >= self.config.plan(self.counts.stage).episodes
+        return rows >= GROWTH * self.fitted if not complete else rows > self.fitted
+
+    def _fit(self) -> None:
+        """Have the learners fit what they fit, on all rows that serve."""
+        counts = self.counts
+        rows = self.rows_to_fit()
+        random = 0
+        if counts.stage == 1 and self.config.random_warmup:
+            random = self.config.plan(1).warmup - (counts.episodes - len(self.memory))
+        near = np.arange(len(self.memory)) >= random
+        near = np.concatenate([np.zeros(len(rows["state"]) - len(near), np.bool_), near])
+        inputs = self.memory.column("inputs").copy()
+        figures = self.courier.on_learners(lambda learner: learner.fit(rows, near, inputs))
+        self.fitted, self.exact = len(self.memory), figures["exact"]
+
+    def rows_to_fit(self) -> Columns:
+        """All rows that fits of the next stage would use."""
+        return joined(self.earlier, self._fit_columns())
+
+    def _fit_columns(self) -> Columns:
+        """What fits read of the memory's rows: the state in place of what actors see."""
+        state = self.memory.column("inputs")[:, : self.spec.state_dim].copy()
+        names = [name for name in self.config.columns if "inputs" not in name]
+        return {"state": state, **{name: self.memory.column(name).copy() for name in names}}
 
     def update(self, count: int) -> None:
         """Do `count` updates of the active stage in one call of the learners."""
@@ -182,7 +261,10 @@ class StagedAlgorithm(Algorithm):
 
     def _begin(self, stage: int) -> None:
         self.counts = StageCounts(stage)
+        if self.config.chosen_update.fits and len(self.memory):
+            self.earlier = self.rows_to_fit()
         self.memory = self.config.make_memory(self.spec, stage)
+        self.fitted = 0
 
     def build_on(self, earlier: StagedAlgorithm) -> None:
         """Take over the ended stages of another training, frozen, and begin the one behind them.
@@ -220,6 +302,8 @@ class StagedAlgorithm(Algorithm):
         self.courier.sync([actor_id(stage) for stage in range(1, stages + 2)])
         self.ended = list(earlier.ended[:stages])
         self.selection.trained = list(earlier.selection.trained[:stages])
+        if self.config.chosen_update.fits and earlier.config.chosen_update.fits:
+            self.earlier, self.exact = earlier.rows_to_fit(), earlier.exact
         self._begin(stages + 1)
 
     def step(self) -> ResultDict:
@@ -293,6 +377,9 @@ class StagedAlgorithm(Algorithm):
             "finished": self.finished,
             "selection": self.selection.get_state(),
             "memory": self.memory.get_state(),
+            "earlier": self.earlier,
+            "fitted": self.fitted,
+            "exact": self.exact,
         }
         return state
 
@@ -307,6 +394,9 @@ class StagedAlgorithm(Algorithm):
             self.finished = own["finished"]
             self.selection.set_state(own["selection"])
             self.memory.set_state(own["memory"])
+            self.earlier, self.fitted, self.exact = (
+                own[name] for name in ("earlier", "fitted", "exact")
+            )
 
     @classmethod
     def from_checkpoint(cls, path: Any, *args: Any, **kwargs: Any) -> Self:
@@ -331,6 +421,13 @@ class StagedAlgorithm(Algorithm):
         wanted = None if path is None else absolute(path, *args, **kwargs)
         saved: str = super().save_to_path(wanted, *args, **kwargs)
         return saved
+
+
+def joined(first: Columns | None, more: Columns) -> Columns:
+    """Rows behind others."""
+    if first is None:
+        return more
+    return {name: np.concatenate([first[name], more[name]]) for name in more}
 
 
 def absolute(path: Any, *args: Any, filesystem: Any = None, **kwargs: Any) -> Any:

@@ -68,7 +68,7 @@ def check_on_policy(config: Any) -> None:
         for update in range(1, plan.updates):
             if plan.episodes_due(update) == plan.episodes_due(update - 1):
                 raise ValueError(
-                    f"updates_per_episode is {config.updates_per_episode:g} and collect_share "
+                    f"updates_per_episode is {plan.updates / plan.episodes:g} and collect_share "
                     f"{config.collect_share:g}: update {update + 1} of {plan.updates} would have "
                     "no new trajectory; lower updates_per_episode, or set collect_share to 1"
                 )

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
 from policies.controllers.staged import Controller
-from policies.learning.constraints import charge_at, check_bounds
+from policies.learning.constraints import ObservationModel, check_bounds, excess
 from policies.learning.learner import StagedLearner
 from policies.learning.modules import (
     CONSTRAINT,
@@ -30,7 +30,7 @@ from policies.learning.modules import (
     Make,
     actor_id,
 )
-from policies.learning.schedule import StagePlan
+from policies.learning.schedule import StagePlan, of_stage
 from policies.learning.update import Update
 from policies.networks.actors import TeamActor
 from policies.sampling.collector import Collector
@@ -41,6 +41,7 @@ from policies.sampling.runner import StagedRunner, act_with
 from policies.staged.checks import check_complete, check_on_policy, is_search_space
 from policies.staged.refusals import check_honoured, own_mapping
 from policies.staged.setting import Setting
+from policies.staged.sizes import SPREAD, Survey, is_open
 
 # What an algorithm without these settings has.
 _FALLBACKS = ("num_stages", "rounds", "full_state", "carry_critic", "constraint", "target_input")
@@ -59,6 +60,13 @@ _OTHER_NAMES = (
     "worker_index",
     TRIAL_INFO,
 )
+# What is charged for bounds where nothing is given: in spreads of rewards (as they are learnt) per
+# standard deviation of what is measured, or per square of it; margins in such deviations.
+PRICES = {"price": 1.0, "margin": 0.02, "curvature": 10.0, "step": 0.1}
+PROBING_PRICES = {"price": 0.001, "margin": 0.0, "curvature": 0.0, "step": 0.0}
+LEAST_SPREAD = 1e-3  # of what is measured, relative to the greatest
+VIOLATION = 10.0  # see `StagedConfig.score`
+
 _CENTRAL_SEEDS = 800  # of central networks after the first, apart from those of the actors
 _CONSTRAINT_SEED = 900
 
@@ -80,6 +88,7 @@ class StagedConfig(AlgorithmConfig):
         candidates: What may be frozen at the end of a stage, by the names that networks have in
             `ActorModule`: of the one that scores best on validation.
         random_warmup: Whether the first stage's warm-up acts uniformly at random.
+        can_fit: Whether its critics may be fitted where nothing is said of them.
     """
 
     title: ClassVar[str]
@@ -90,6 +99,10 @@ class StagedConfig(AlgorithmConfig):
     averaged: ClassVar[bool] = True
     candidates: ClassVar[tuple[str, ...]] = ("actor", "target")
     random_warmup: ClassVar[bool] = True
+    can_fit: ClassVar[bool] = False
+
+    survey: Survey | None = None  # of the environment, see `sized`
+    chosen: Mapping[str, Any] = {}  # settings that were left to the case, as `sized` chose them
 
     # See `_FALLBACKS`.
     num_stages: int = 1
@@ -97,6 +110,7 @@ class StagedConfig(AlgorithmConfig):
     full_state: bool = False
     carry_critic: bool = True
     constraint: str = "none"
+    constraint_share: float = 0.0
     target_input: str = "probe"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -206,7 +220,7 @@ class StagedConfig(AlgorithmConfig):
         self._made_policies = set(self.module_ids)
         self.multi_agent(policies=self._made_policies, policy_mapping_fn=own_mapping)
         super().validate()
-        if len(self.episodes) not in (1, self.num_stages):
+        if self.episodes is not None and len(self.episodes) not in (1, self.num_stages):
             raise ValueError(
                 f"episodes is {self.episodes}, must be 1 number or {self.num_stages}, one for each "
                 "of num_stages"
@@ -220,10 +234,16 @@ class StagedConfig(AlgorithmConfig):
             )
         if not 0 <= (self.seed or 0) < 2**32:
             raise ValueError(f"seed is {self.seed}, must be >= 0 and < 2^32")
-        if self.memory_class.whole:
+        planned = ("episodes", "updates_per_episode", "warmup_episodes")
+        if self.memory_class.whole and not any(is_open(self, name) for name in planned):
             check_on_policy(self)
 
     # --- what an algorithm says -----------------------------------------------------------
+
+    @property
+    def chosen_update(self) -> type[Update]:
+        """The update that the settings ask for."""
+        return self.update_class
 
     def actor_network(self, spec: JointSpec, stage: int) -> Make:
         """How to make the actors of a stage."""
@@ -236,6 +256,10 @@ class StagedConfig(AlgorithmConfig):
             spec: None asks for the names alone.
         """
         return {}
+
+    def observation_model(self, spec: JointSpec) -> Make:
+        """How to make the model of what is measured, for bounds that are held."""
+        return partial(ObservationModel, spec, self.critic_width)
 
     def row_widths(self, spec: JointSpec, stage: int) -> dict[str, int]:
         """The width of each column of a row of the memory."""
@@ -290,16 +314,26 @@ class StagedConfig(AlgorithmConfig):
     def score(self, rollout: Rollout, spec: JointSpec, stage: int) -> float:
         """The metric by which validation selects.
 
-        The mean return, less what is paid for observations outside the tightened bounds where they
-        are to be held: at the price that a stage begins with, so that scores can be compared.
+        The mean return; where bounds are to be held, less what excess costs at the price that a
+        stage begins with, and less `VIOLATION` spreads of rewards times the share of the rows
+        beyond `constraint_share` in which a bound is exceeded.
         """
         mean = float(np.mean(rollout.returns))
-        if self.constraint == "none":
+        outside = self.outside(rollout, spec)
+        if outside is None:
             return mean
-        how = self.constraint_of(stage)
-        obs = torch.from_numpy(rollout.rows()["obs"])
-        paid = charge_at(obs, spec, how["price"], how["margin"], how["curvature"])
-        return mean - float(paid.sum()) / len(rollout.returns)
+        price = torch.tensor(self.constraint_of(stage, spec.obs_dim)["price"], dtype=torch.float64)
+        paid = float((outside.double() @ price).sum()) / len(rollout.returns)
+        over = float((outside > 0.0).any(1).double().mean()) - self.constraint_share
+        score: float = mean - paid - VIOLATION * SPREAD / self.reward_scale * max(0.0, over)
+        return score
+
+    def outside(self, rollout: Rollout, spec: JointSpec) -> Tensor | None:
+        """How far what was measured lay out of its bounds, (rows, O); None where none are held."""
+        if self.constraint != "lagrangian":
+            return None
+        obs = torch.from_numpy(rollout.rows()["obs"]).reshape(-1, spec.obs_dim)
+        return excess(obs, torch.tensor(spec.obs_low), torch.tensor(spec.obs_high))
 
     def actor_sample(self, inputs: Tensor) -> Tensor:
         """Rows of `inputs` in the form that `fit_inputs` of the actors takes."""
@@ -327,8 +361,8 @@ class StagedConfig(AlgorithmConfig):
             ValueError: several stages are asked of an environment without a probe, or bounds are
                 to be held of one that has none.
         """
-        if self.constraint != "none":
-            check_bounds(spec, max(self.constraint_margin))
+        if self.constraint == "lagrangian":
+            check_bounds(spec, max(self.constraint_margin or (0.0,)))
         if self.num_stages > 1 and not has_probe:
             raise ValueError(
                 f"num_stages is {self.num_stages}, but the environment has no probe(action): "
@@ -345,23 +379,34 @@ class StagedConfig(AlgorithmConfig):
 
     @property
     def _constraint_ids(self) -> tuple[str, ...]:
-        return () if self.constraint == "none" else (CONSTRAINT,)
+        return (CONSTRAINT,) if self.constraint == "lagrangian" else ()
 
     def plan(self, stage: int) -> StagePlan:
         """The work of a stage, counted from 1."""
-        episodes = self.episodes[min(stage, len(self.episodes)) - 1]
+        episodes = int(of_stage(self.episodes, stage))
+        most = episodes if self.chosen_update.fits else max(1, episodes // 2)
+        seen = self.survey.episodes if self.survey is not None and stage == 1 else 0
         return StagePlan(
             episodes=episodes,
-            updates=round(episodes * self.updates_per_episode),
-            warmup=min(self.warmup_episodes, max(1, episodes // 2)),
+            updates=round(episodes * of_stage(self.updates_per_episode, stage)),
+            warmup=min(seen + self.warmup_episodes, most),
             collect_share=self.collect_share,
         )
 
-    def constraint_of(self, stage: int) -> dict[str, float]:
-        """Price, margin, curvature and step of a stage, counted from 1."""
-        place = -1 if stage == self.num_stages else 0
-        names = ("price", "margin", "curvature", "step")
-        return {name: getattr(self, f"constraint_{name}")[place] for name in names}
+    def constraint_of(self, stage: int, obs_dim: int) -> dict[str, list[float]]:
+        """Price, margin, curvature and step of a stage, counted from 1, of each observation."""
+        last = stage == self.num_stages
+        found = PRICES if last else PROBING_PRICES
+        spread = np.ones(obs_dim) if self.survey is None else np.array(self.survey.obs_spread)
+        spread = np.maximum(spread, LEAST_SPREAD * spread.max())
+        worth = SPREAD / self.reward_scale / spread  # of one deviation, in the reward's unit
+        units = {"price": worth, "margin": spread}
+        made = {}
+        for name, share in found.items():
+            given = getattr(self, f"constraint_{name}")
+            value = share * units.get(name, worth / spread) if given is None else given[-last]
+            made[name] = np.broadcast_to(value, obs_dim).tolist()
+        return made
 
     def module_spaces(self, spec: JointSpec, has_probe: bool) -> dict[str, tuple[Any, Any]]:
         """Spaces per module id, of joint arrays; they carry the joint spec.
@@ -413,9 +458,8 @@ class StagedConfig(AlgorithmConfig):
                 found[name] = _learner_only(CentralModule, {"make": make, "seed": own})
             for name in self._constraint_ids:
                 model = {
-                    "joint_spec": spec.to_dict(),
-                    "width": self.critic_width,
-                    "price": self.constraint_of(1)["price"],
+                    "make": self.observation_model(spec),
+                    "how": self.constraint_of(1, spec.obs_dim),
                     "seed": seed + _CONSTRAINT_SEED,
                 }
                 found[name] = _learner_only(ConstraintModule, model)

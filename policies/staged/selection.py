@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from ray.rllib.utils.typing import StateDict
 
 from policies.learning.schedule import StageCounts
@@ -22,25 +24,30 @@ class Selection:
         self.best: Weights | None = None  # of the active stage
         self.trained: list[dict[str, Weights]] = []  # of each ended stage: every candidate's last
 
-    def validate(self, runner: Any, state: StateDict, counts: StageCounts) -> None:
+    def validate(
+        self, runner: Any, state: StateDict, counts: StageCounts
+    ) -> NDArray[np.float32] | None:
         """Score all candidates as they are now.
 
         Args:
             runner: does it.
             state: of the active stage's module.
             counts: of the stage; validation's figures go up.
+
+        Returns:
+            `Validated.worst` of the first candidate.
         """
-        config, scores = self._config, []
+        config, scores, worst = self._config, [], None
         for name in config.candidates:
             weights = part(state, name)
-            score, probes = runner.validate(
-                weights, config.validation_episodes, config.validation_seed
-            )
-            scores.append(score)
-            counts.validation_probes += probes
-            if score > counts.best_return:
-                counts.best_return, self.best = score, weights
+            found = runner.validate(weights, config.validation_episodes, config.validation_seed)
+            scores.append(found.score)
+            counts.validation_probes += found.probes
+            worst = found.worst if worst is None else worst
+            if found.score > counts.best_return:
+                counts.best_return, self.best = found.score, weights
         counts.validation_return = max(scores)
+        return worst
 
     def chosen(self, state: StateDict) -> Weights | None:
         """What would be frozen now; None where no score was a number.

@@ -47,11 +47,13 @@ class Courier:
             state = {m: self.state(m, inference_only=True) for m in modules}
             self._runners.local_env_runner.set_state({COMPONENT_RL_MODULE: state})
 
-    def on_learners(self, work: Callable[[Any], Any]) -> None:
-        """Have every learner do something; raise what became of one that did not."""
-        for result in self._learners.foreach_learner(work, healthy_only=False):
+    def on_learners(self, work: Callable[[Any], Any]) -> Any:
+        """Have every learner do something: what the first returns; raise if one did not do it."""
+        results = list(self._learners.foreach_learner(work, healthy_only=False))
+        for result in results:
             if not result.ok:
                 raise result.get()
+        return results[0].get()
 
 
 def part(state: StateDict, network: str) -> Weights:

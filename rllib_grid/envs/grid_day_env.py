@@ -43,6 +43,11 @@ class GridDayEnv(OneLaneEnv):
         lane = JointDayEnv(local, 1, seed, self._split)
         super().__init__(lane, self.case.agent_reward, self.case.v_head_pu, self.case.obs_scale_pu)
 
+    def without_penalty(self) -> GridDayEnv:
+        """The same feeder, whose rewards do not charge for voltages out of bounds."""
+        case = self.case.replace(penalty_eur_per_pu_h=0.0)
+        return GridDayEnv({"case": case, "split": self._split})
+
     def joint(self, num_envs: int, seed: int | np.random.SeedSequence) -> JointDayEnv:
         """A batch of feeders of this case."""
         return JointDayEnv(self.case, num_envs, seed, self._split)

@@ -41,6 +41,10 @@ class GridEnv(OneLaneEnv):
         lane = JointGridEnv(self.case.replace(agent_reward="local"), 1, seed)
         super().__init__(lane, self.case.agent_reward, self.case.v_head_pu, self.case.obs_scale_pu)
 
+    def without_penalty(self) -> GridEnv:
+        """The same feeder, whose rewards do not charge for voltages out of bounds."""
+        return GridEnv({"case": self.case.replace(penalty_kw_per_pu=0.0)})
+
     def joint(self, num_envs: int, seed: int | np.random.SeedSequence) -> JointGridEnv:
         """A batch of feeders of this case."""
         return JointGridEnv(self.case, num_envs, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import quadratic_game  # noqa: F401  # registers the environment
+from tiny_training import DESCENDED
 
 from policies import MADDPGConfig, MARDPGConfig
 
@@ -13,7 +14,7 @@ def learning(**settings):
         MADDPGConfig()
         .environment("quadratic_game")
         .training(actor_width=32, critic_width=32, critic_rows=8, minibatch_size=128)
-        .training(**{"actor_lr": 6e-3, "critic_lr": 1e-2, **settings})
+        .training(**{**DESCENDED, "actor_lr": 6e-3, "critic_lr": 1e-2, **settings})
         .stages(episodes=400, warmup_episodes=150, updates_per_iteration=100)
         .stages(validation_episodes=1000)
         .exploration(sigma=[0.3, 0.1])

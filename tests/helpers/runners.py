@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from quadratic_game import JointGame
+from tiny_training import DESCENDED
 
 from policies import MADDPGConfig
 from policies.learning.modules import actor_id
@@ -34,7 +35,7 @@ def make_runner(stage=1, num_stages=2, lanes=8, env=None, horizon=1, **settings)
         .environment("quadratic_game", env_config={"horizon": horizon})
         .env_runners(num_envs_per_env_runner=lanes)
         .stages(num_stages=num_stages)
-        .training(actor_width=8, reward_scale=1.0, **settings)
+        .training(**{**DESCENDED, "actor_width": 8, "reward_scale": 1.0, **settings})
         .debugging(seed=0)
     )
     runner = StagedRunner(config=config)

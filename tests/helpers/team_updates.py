@@ -6,7 +6,7 @@ import copy
 
 import torch
 
-from policies.algorithms.maddpg import MADDPGUpdate
+from policies.algorithms.maddpg_update import MADDPGUpdate
 from policies.contract.joint_spec import JointSpec
 from policies.networks.actors import TeamActor
 from policies.networks.critics import Critics

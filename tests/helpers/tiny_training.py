@@ -7,6 +7,16 @@ import quadratic_game  # noqa: F401  # registers the environment
 
 from policies import MADDPGConfig, MARDPGConfig
 
+# Critics that descend, and nothing left to the case.
+DESCENDED = {
+    "critic_net": "quadratic-residual",
+    "actor_lr": 2e-3,
+    "reward_scale": 0.5,
+    "constraint": "none",
+    "updates_per_episode": 1.0,
+    "warmup_episodes": 1_000,
+    "validation_episodes": 2_000,
+}
 TIMES = ("wall_s", "sample_s", "update_s")
 
 
@@ -16,7 +26,8 @@ def tiny(num_stages=2, seed=0, **settings):
         MADDPGConfig()
         .environment("quadratic_game")
         .env_runners(num_envs_per_env_runner=8)
-        .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=8, **settings)
+        .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=8)
+        .training(**{**DESCENDED, **settings})
         .stages(num_stages=num_stages, episodes=24, warmup_episodes=8)
         .stages(updates_per_iteration=8, validation_episodes=16)
         .debugging(seed=seed)

@@ -1,7 +1,8 @@
 """MADDPG's update as a plain eager loop over agents: the yardstick of `bench`.
 
 One `nn.Linear` after another, one optimizer per agent, as most implementations are written. It
-does the same arithmetic as `policies.algorithms.maddpg.MADDPGUpdate` on the fast preset's networks.
+does the same arithmetic as `policies.algorithms.maddpg_update.MADDPGUpdate` with critics that
+descend.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from policies.algorithms.maddpg import MADDPGUpdate
+from policies.algorithms.maddpg_update import MADDPGUpdate
 from policies.contract.joint_spec import JointSpec
 from policies.networks.action_limits import ProjectedClip
 

@@ -11,11 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from policies.algorithms.maddpg import MADDPG, MADDPGUpdate
+from policies.algorithms.maddpg import MADDPG
+from policies.algorithms.maddpg_update import MADDPGUpdate
 from policies.staged.algorithm import MINIBATCHES_PER_CALL
+from policies.staged.setting import Value
 from tuning.options.recipe import Recipe
 from tuning.training.configuration import make_config
 
+# What is timed: critics that descend with every update, on rewards as they are.
+DESCENDED: dict[str, Value] = {
+    "critic_net": "quadratic-residual",
+    "actor_lr": (2e-3,),
+    "reward_scale": 0.5,
+    "constraint": "none",
+    "warmup_episodes": 1_000,
+}
 UPDATES = MINIBATCHES_PER_CALL  # of one call of the learner
 SIGMA = 0.1
 
@@ -28,6 +38,7 @@ def second_stage(recipe: Recipe, lanes: int) -> MADDPG:
         lanes: Feeders stepped at once, and episodes of the first stage.
     """
     recipe = replace(recipe, stages=2, episodes=(lanes, 10_000_000), num_envs=lanes)
+    recipe = replace(recipe, settings={**DESCENDED, **recipe.settings})
     config = make_config(recipe.checked()).stages(updates_per_episode=1e-3, updates_per_iteration=1)
     config.stages(validation_episodes=100)
     algo: MADDPG = config.build_algo()

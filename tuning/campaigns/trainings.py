@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from policies.staged.sizes import sized
 from tuning.campaigns.progress import CampaignProgress
 from tuning.cluster.joining import joined
 from tuning.cluster.local_ray import local_ray
@@ -99,6 +100,7 @@ def _training(cell: Cell, recipe: Recipe) -> Training:
 
 def _episodes(recipe: Recipe) -> int:
     config = make_config(recipe)
+    config = sized(config)
     return sum(config.plan(stage).episodes for stage in range(1, config.num_stages + 1))
 
 

@@ -137,6 +137,10 @@ class RunFolder:
         content |= {"versions": versions(), "git_commit": git_commit(), "command": sys.argv}
         write_json(self.config_file, content)
 
+    def write_chosen(self, chosen: Mapping[str, Any]) -> None:
+        """Add to ``config.json`` the settings that were left to the case."""
+        write_json(self.config_file, {**self.config(), "chosen": chosen})
+
     def write_report(self, report: Mapping[str, Any]) -> None:
         """Write ``report.json``, with a checksum of all the rest."""
         content = plain(report)

@@ -62,6 +62,7 @@ FAST: Mapping[str, Any] = {
     "updates_per_iteration": 400,
     "validation_episodes": 200,  # drawn from the validation days
     "sigma": 0.5,
+    "constraint": "none",
 }
 # A row of a recurrent algorithm is a whole day, and there is no saddle among its critics.
 RECURRENT: Mapping[str, Any] = {
@@ -95,10 +96,9 @@ class Days(Subject):
         for split in splits:
             self.case.days(split)
 
-    def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
+    def environment(self, recipe: Recipe) -> tuple[str, dict[str, Any]]:
         """The whole case, with its rewards as they are learnt best."""
         rewards = {k: v for k, v in REWARDS.items() if k not in recipe.case_settings}
-        rewards |= {"penalty_eur_per_pu_h": 0.0} if priced else {}
         return "grid-day", {"case": self.case.replace(**rewards).to_dict()}
 
     def preset(self, recipe: Recipe) -> dict[str, Any]:

@@ -51,6 +51,8 @@ PAPER: Mapping[str, Any] = {
     "collect_share": 1.0,
     "noise": "gaussian",
     "sigma": 0.05,
+    "reward_scale": 0.5,
+    "constraint": "none",
 }
 
 
@@ -92,10 +94,9 @@ class States(Subject):
         """Refuse a case without an optimal dispatch."""
         make_dispatch(self.case)
 
-    def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
+    def environment(self, recipe: Recipe) -> tuple[str, dict[str, Any]]:
         """The case by its name, with its changes."""
-        case: dict[str, Any] = {"case": recipe.case, **recipe.case_changes()}
-        return "grid", {**case, "penalty_kw_per_pu": 0.0} if priced else case
+        return "grid", {"case": recipe.case, **recipe.case_changes()}
 
     def preset(self, recipe: Recipe) -> dict[str, Any]:
         """Fast is what the algorithms' defaults are: the best this project knows."""

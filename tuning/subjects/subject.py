@@ -116,12 +116,11 @@ class Subject(ABC):
         """
 
     @abstractmethod
-    def environment(self, recipe: Recipe, *, priced: bool) -> tuple[str, dict[str, Any]]:
+    def environment(self, recipe: Recipe) -> tuple[str, dict[str, Any]]:
         """Return the name of the registered environment, and its configuration.
 
         Args:
             recipe: Of the training.
-            priced: Whether the algorithm prices the bounds itself, so that rewards hold no penalty.
         """
 
     @abstractmethod

@@ -9,6 +9,7 @@ from ray.tune import PlacementGroupFactory, Trainable
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
 from policies.staged.config import StagedConfig
+from policies.staged.sizes import sized
 from tuning.cluster.local_ray import quiet_rllib
 from tuning.commands.sweep import SweepArgs, training
 from tuning.records.checkpoints import CheckpointRule, parse_interval
@@ -109,4 +110,5 @@ def iterations(config: StagedConfig) -> int:
 
 def _planned(config: StagedConfig) -> list[int]:
     """Updates of each stage."""
+    config = sized(config)
     return [config.plan(stage).updates for stage in range(1, config.num_stages + 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies.algorithms.registry import new_config
+from policies.learning.schedule import of_stage
 from policies.staged.config import StagedConfig
 from tuning.errors import CommandError
 from tuning.options.recipe import Recipe
@@ -27,19 +28,18 @@ def make_config(recipe: Recipe, subject: Subject | None = None) -> StagedConfig:
     algorithm = recipe.named()
     config = new_config(algorithm.family)
     preset = subject.preset(recipe)
-    listed = recipe.episodes or preset.pop("episodes", None) or tuple(config.episodes)
+    listed = recipe.episodes or preset.pop("episodes", None) or config.episodes
     preset.pop("episodes", None)
-    # Stages beyond those that are listed are as long as the last one.
-    episodes = [listed[min(k, len(listed) - 1)] for k in range(recipe.num_stages)]
     for settings in (preset, algorithm.fixed, recipe.settings):
         config.training(**settings)
-    config.stages(episodes=episodes)
+    if listed is not None:  # stages beyond those that are listed are as long as the last one
+        config.stages(episodes=[of_stage(listed, k + 1) for k in range(recipe.num_stages)])
     if "time_steps" in preset and config.time_steps != preset["time_steps"]:
         raise CommandError(
             f"--settings: time_steps is {config.time_steps}, must be {preset['time_steps']}, the "
             f"steps of a trajectory of {recipe.case}"
         )
-    name, env_config = subject.environment(recipe, priced=config.constraint != "none")
+    name, env_config = subject.environment(recipe)
     config.environment(name, env_config=env_config)
     config.env_runners(num_env_runners=recipe.num_env_runners)
     if recipe.num_envs is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ray.exceptions import RayActorError
@@ -73,6 +74,7 @@ def _train_and_judge(
                 algo.restore_from_path(str(checkpoint.resolve()))
             elif training.recipe.on_top_of is not None:
                 _build_on(algo, load_run(training.recipe.on_top_of))
+            _say_chosen(algo, training, run)
             run_loop(algo, training, subject, run)
             with writing(run.controllers):
                 algo.export_controllers(run.controllers)
@@ -93,6 +95,29 @@ def _train_and_judge(
             ) from error
         finally:
             algo.stop()
+
+
+def _say_chosen(algo: StagedAlgorithm, training: Training, run: RunFolder) -> None:
+    """Write down what was left to the case; say so unless all is to be quiet."""
+    chosen = algo.config.chosen
+    if not chosen:
+        return
+    run.write_chosen(chosen)
+    if not training.quiet:
+        settings = algo.config.settings
+        words = (f"{name}={settings[name].write(value)}" for name, value in _short(chosen).items())
+        print("from the case:", *words)
+
+
+def _short(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers with as many digits as tell something."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, list):
+            return [short(item) for item in value]
+        return float(f"{value:.3g}") if isinstance(value, float) else value
+
+    return {name: short(value) for name, value in chosen.items()}
 
 
 def _build_on(algo: StagedAlgorithm, below: RunFolder) -> None:

@@ -14,14 +14,16 @@ import torch
 from quadratic_game import Game, JointGame
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from ray.tune.registry import register_env
-from tiny_training import assert_equal, run, tiny, weights
+from tiny_training import DESCENDED, assert_equal, run, tiny, weights
 
 from policies import MADDPG, MADDPGConfig, MARDPGConfig
-from policies.algorithms.maddpg import CRITIC
+from policies.algorithms.maddpg_update import CRITIC
 from policies.contract.joint_spec import JointSpec
 from policies.learning.modules import CONSTRAINT, ROWS, actor_id
 from policies.sampling.exploration import Steady
 from policies.sampling.runner import StagedRunner
+from policies.staged.config import VIOLATION
+from policies.staged.sizes import SPREAD
 
 H = 0.1
 SIZE = 16
@@ -56,6 +58,7 @@ def configured(kind=MADDPGConfig, **settings):
         .environment("bounded_game")
         .env_runners(num_envs_per_env_runner=8)
         .training(minibatch_size=SIZE, actor_width=8, critic_width=8, reward_scale=1.0)
+        .training(**{**(DESCENDED if kind is MADDPGConfig else {}), "reward_scale": 1.0})
         .training(**{**LAGRANGIAN, **settings})
         .debugging(seed=0)
     )
@@ -116,10 +119,10 @@ def test_bounds_that_cannot_be_held_are_refused():
 
 def test_probing_stages_have_the_first_number_and_the_last_stage_the_second():
     config = configured(constraint_step=7.0).stages(num_stages=3)
-    prices = [config.constraint_of(stage)["price"] for stage in (1, 2, 3)]
-    assert prices == [2.0, 2.0, 3.0]
-    assert config.constraint_of(1)["step"] == config.constraint_of(3)["step"] == 7.0
-    assert config.stages(num_stages=1).constraint_of(1)["price"] == 3.0
+    prices = [config.constraint_of(stage, 2)["price"] for stage in (1, 2, 3)]
+    assert prices == [[2.0] * 2, [2.0] * 2, [3.0] * 2]
+    assert config.constraint_of(1, 1)["step"] == config.constraint_of(3, 1)["step"] == [7.0]
+    assert config.stages(num_stages=1).constraint_of(1, 1)["price"] == [3.0]
 
 
 def test_nothing_is_added_unless_asked_for():
@@ -162,9 +165,10 @@ def test_validation_charges_for_what_is_outside(stage):
             first = runner.module[actor_id(1)].actor
             for parameter in first.parameters() if stage == 2 else ():
                 parameter.zero_()  # so that the prototype is 0
-        scores.append(runner.validate(actor.state_dict(), 100, 0)[0])
-    paid = 2 * (2.0 * 0.3) if stage == 1 else 2 * (3.0 * 0.32 + 0.5 * 4.0 * 0.32**2)
-    assert scores[0] - scores[1] == pytest.approx(paid, rel=1e-5)
+        scores.append(runner.validate(actor.state_dict(), 100, 0).score)
+    excess = 2 * (2.0 if stage == 1 else 3.0) * 0.3  # of two observations, at the stage's price
+    share = VIOLATION * SPREAD * (1 - 1e-4)  # all states violate, of which 1e-4 may
+    assert scores[0] - scores[1] == pytest.approx(excess + share, rel=1e-5)
 
 
 def test_a_stage_begins_with_its_price_and_what_the_model_has_learnt():
@@ -180,10 +184,12 @@ def test_a_stage_begins_with_its_price_and_what_the_model_has_learnt():
     assert not learner.get_optimizer(CONSTRAINT).state
     begun = held(learner, CONSTRAINT)
     assert begun.pop("multipliers").tolist() == [3.0, 3.0]
+    assert begun.pop("margin").tolist() == pytest.approx([0.02, 0.02])
     assert same(begun, learnt)
     bounds = learner.stage_update().lagrangian.bounds
-    found = (bounds.margin, bounds.curvature, bounds.step, bounds.scale)
-    assert found == (0.02, 4.0, 20.0, 1.0)
+    found = [getattr(bounds, name).tolist() for name in ("margin", "curvature", "step")]
+    assert found == [pytest.approx([value] * 2) for value in (0.02, 4.0, 20.0)]
+    assert bounds.scale == 1.0
 
 
 @pytest.mark.parametrize("stage", [1, 2])

@@ -11,7 +11,7 @@ from two_halves import work_in_halves
 
 from policies.algorithms.losses import own_columns
 from policies.algorithms.ma_rdpg import MARDPGUpdate, round_targets
-from policies.algorithms.maddpg import UpdateRule
+from policies.algorithms.maddpg_update import UpdateRule
 from policies.contract.joint_spec import JointSpec
 from policies.networks.recurrent_actors import RecurrentActor
 from policies.networks.recurrent_critics import RecurrentCritics

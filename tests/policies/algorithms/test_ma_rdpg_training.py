@@ -11,7 +11,7 @@ from ray.rllib.core.columns import Columns
 from tiny_training import counts, run, tiny_recurrent, weights
 
 from policies import MARDPG, load_controllers
-from policies.algorithms.maddpg import CRITIC
+from policies.algorithms.maddpg_update import CRITIC
 from policies.controllers.agent import ControllerError
 from policies.controllers.team import Team
 

@@ -27,7 +27,7 @@ from team_updates import (
 from two_halves import work_in_halves
 
 from policies.algorithms.losses import own_columns
-from policies.algorithms.maddpg import UpdateRule
+from policies.algorithms.maddpg_update import UpdateRule
 from policies.learning.descent import copy_weights
 
 

@@ -13,6 +13,12 @@ from policies.algorithms.settings import SETTINGS, settings_of, shared_settings
 ALL = [(family, name) for family in FAMILIES for name in settings_of(family)]
 
 
+def default(setting):
+    """As configurations hold it."""
+    several = setting.several > 1 and setting.default is not None
+    return list(setting.default) if several else setting.default
+
+
 def example(setting):
     """A value that is no default; one number where several are taken."""
     if setting.kind is str:
@@ -51,8 +57,7 @@ def test_every_setting_is_set_however_it_is_set(family, name, how):
         config.update_from_dict({name: value})
     held = getattr(config, name)
     assert held == ([value] if setting.several > 1 else value)
-    default = setting.default
-    assert held != (list(default) if setting.several > 1 else default)
+    assert held != default(setting)
 
 
 @pytest.mark.parametrize("how", ["attribute", "training", "update_from_dict"])
@@ -76,7 +81,7 @@ def test_what_is_out_of_bounds_is_refused_with_setting_value_and_bound(family, n
 def test_defaults_are_what_the_table_says(family, name):
     setting = settings_of(family)[name]
     held = getattr(new_config(family), name)
-    assert held == (list(setting.default) if setting.several > 1 else setting.default)
+    assert held == default(setting)
     assert setting.words and setting.group
 
 

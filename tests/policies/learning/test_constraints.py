@@ -22,7 +22,7 @@ from team_updates import (
 from two_halves import work_in_halves
 
 from policies.algorithms.losses import own_columns
-from policies.algorithms.maddpg import UpdateRule
+from policies.algorithms.maddpg_update import UpdateRule
 from policies.contract.joint_spec import JointSpec
 from policies.learning.constraints import (
     Bounds,

@@ -10,9 +10,10 @@ import torch
 from quadratic_game import JointGame
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from team_updates import losses_of
+from tiny_training import DESCENDED
 
 from policies import MADDPGConfig
-from policies.algorithms.maddpg import CRITIC, UpdateRule
+from policies.algorithms.maddpg_update import CRITIC, UpdateRule
 from policies.contract.joint_spec import JointSpec
 from policies.learning.modules import ROWS, active_stage, actor_id
 
@@ -21,6 +22,7 @@ SIZE = 16
 
 def make_learner(updates=40, num_stages=2, seed=0, **settings):
     settings = {"minibatch_size": SIZE, "actor_width": 8, "critic_width": 8} | settings
+    settings = DESCENDED | settings
     config = (
         MADDPGConfig()
         .environment("quadratic_game")

@@ -6,15 +6,20 @@ import pytest
 import torch
 from quadratic_game import JointGame
 from ray.rllib.core.columns import Columns
+from tiny_training import DESCENDED
 
 from policies import MADDPGConfig
-from policies.algorithms.maddpg import CRITIC
+from policies.algorithms.maddpg_update import CRITIC
 from policies.contract.joint_spec import JointSpec
 from policies.learning.modules import CentralModule, active_stage
 
 
 def build(num_stages=3, inference_only=False, **settings):
-    config = MADDPGConfig().stages(num_stages=num_stages).training(actor_width=8, **settings)
+    config = (
+        MADDPGConfig()
+        .stages(num_stages=num_stages)
+        .training(**{**DESCENDED, "actor_width": 8, **settings})
+    )
     spaces = config.module_spaces(JointSpec.of(JointGame(1, 0)), has_probe=True)
     spec = config.get_multi_rl_module_spec(spaces=spaces, inference_only=inference_only)
     return spec.build()
@@ -81,7 +86,7 @@ def test_a_central_network_begins_afresh_with_its_target():
 
 
 def test_without_an_average_there_are_no_target_actors():
-    config = MADDPGConfig().training(actor_width=8)
+    config = MADDPGConfig().training(**DESCENDED, actor_width=8)
     config.averaged = False
     spaces = config.module_spaces(JointSpec.of(JointGame(1, 0)), has_probe=True)
     module = config.get_multi_rl_module_spec(spaces=spaces).build()["actor_1"]

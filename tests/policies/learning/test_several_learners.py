@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from quadratic_game import GAINS
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+from tiny_training import DESCENDED
 
 from policies import MADDPGConfig, MARDPGConfig
-from policies.algorithms.maddpg import CRITIC
+from policies.algorithms.maddpg_update import CRITIC
 from policies.learning.modules import ROWS, actor_id
 
 SIZE, STACK = 8, 3  # rows of a minibatch, minibatches in one call of the learners
@@ -21,7 +22,8 @@ def config(kind=MADDPGConfig, **settings):
         kind()
         .environment("quadratic_game", env_config={"gains": GAINS})
         .env_runners(num_envs_per_env_runner=8)
-        .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=SIZE, **settings)
+        .training(actor_width=8, critic_width=8, critic_rows=4, minibatch_size=SIZE)
+        .training(**({**DESCENDED, **settings} if kind is MADDPGConfig else settings))
         .stages(episodes=24, warmup_episodes=8, updates_per_episode=1.0, collect_share=0.5)
         .stages(updates_per_iteration=8, validation_episodes=16)
         .debugging(seed=0)

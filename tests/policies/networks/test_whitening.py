@@ -43,3 +43,12 @@ def test_a_single_sample_tells_of_no_variance():
     x = torch.tensor([[[3.0, -1.0]], [[0.5, 2.0]]], dtype=torch.float64)
     matrix, shift = whitening(x, 1e-3)
     torch.testing.assert_close(torch.baddbmm(shift, x, matrix), x)
+
+
+def test_a_direction_that_never_varied_says_nothing():
+    """q = 0.4 p in all samples: however a reading leaves that line, nothing comes of it."""
+    p = torch.rand(1, 300, 1, dtype=torch.float64)
+    x = torch.cat([p, 0.4 * p.float().double()], 2)
+    matrix, _ = whitening(x.float().double(), 1e-3)
+    off = torch.tensor([[0.0, 0.01]], dtype=torch.float64)
+    assert float((off @ matrix[0]).abs().max()) < 0.1  # of the spread of p; 1e-3^-1 without

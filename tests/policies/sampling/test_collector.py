@@ -221,7 +221,7 @@ def test_iterated_last_stage_refines_what_it_has_brought_about():
     assert (turns.sum(0) == 1).all()
     assert (turns.sum(1) > 8).all()  # 20 of each on average
     assert rollout.probes == 60 + turns[1].sum() + 2 * turns[2].sum()
-    _, probes = runner.validate(weights_of(runner, 2), 10, 0)
+    probes = runner.validate(weights_of(runner, 2), 10, 0).probes
     assert probes == 30  # judged at the full number of rounds
 
 
@@ -229,7 +229,7 @@ def test_iterating_waits_for_the_last_stage():
     runner = make_runner(stage=1, num_stages=2)
     runner.config.rounds = 3
     assert runner.collect(8, (0,), 0.0).probes == 0
-    assert runner.validate(weights_of(runner, 1), 10, 0)[1] == 0
+    assert runner.validate(weights_of(runner, 1), 10, 0).probes == 0
 
 
 # --- what is refused ----------------------------------------------------------------------
@@ -302,7 +302,7 @@ def test_actors_that_have_diverged_are_no_fault_of_the_environment(stage):
     runner = make_runner(stage)
     with torch.no_grad():
         runner.module[actor_id(stage)].actor.last.bias.fill_(np.nan)
-    score, _ = runner.validate(weights_of(runner, stage), 8, 0)
+    score = runner.validate(weights_of(runner, stage), 8, 0).score
     assert np.isnan(score)
     assert np.isnan(runner.collect(8, (0, 1), 0.1).returns).all()
 

@@ -23,7 +23,8 @@ def test_validation_judges_given_weights_and_leaves_its_own(stage):
     given["input_map"] += np.eye(given["input_map"].shape[-1], dtype=np.float32)
     if stage == 1:
         given["skip"] += 0.8  # a_i = 0.8 s_i
-    value, probes = runner.validate(given, 4000, seed=3)
+    found = runner.validate(given, 4000, seed=3)
+    value, probes = found.score, found.probes
     assert probes == 4000 * (stage - 1)
     if stage == 1:
         exact = -np.square(0.8 * np.eye(2) - np.array(GAINS)).sum() / 3
@@ -31,8 +32,8 @@ def test_validation_judges_given_weights_and_leaves_its_own(stage):
     assert runner.num_envs == 4
     for name, tensor in weights_of(runner, stage).items():
         assert tensor.equal(held[name]), name
-    assert runner.validate(given, 4000, seed=3) == (value, probes)  # the same states
-    assert runner.validate(given, 4000, seed=4)[0] != value
+    assert runner.validate(given, 4000, seed=3) == found  # the same states
+    assert runner.validate(given, 4000, seed=4).score != value
 
 
 def test_weights_come_back_after_a_failed_validation():

@@ -106,7 +106,7 @@ def test_actors_that_have_diverged_are_no_fault_of_the_environment():
     runner = make_runner()
     actor = runner.module[actor_id(1)].unwrapped().actor
     weights = {k: torch.full_like(v, np.nan) for k, v in actor.state_dict().items()}
-    assert np.isnan(runner.validate(weights, 8, 0)[0])
+    assert np.isnan(runner.validate(weights, 8, 0).score)
 
 
 def test_actors_at_work_begin_anew_when_a_trajectory_is_over():

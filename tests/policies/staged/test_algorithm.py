@@ -9,7 +9,7 @@ from quadratic_game import JointGame, decentralised_value
 from tiny_training import assert_equal, tiny, weights
 
 from policies import load_controllers
-from policies.algorithms.maddpg import CRITIC
+from policies.algorithms.maddpg_update import CRITIC
 from policies.learning.modules import actor_id
 
 pytestmark = pytest.mark.usefixtures("ray_session")

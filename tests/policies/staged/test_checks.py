@@ -55,6 +55,7 @@ def test_candidates_must_be_there():
 
 def test_on_policy_updates_need_new_trajectories():
     config = ReinforceConfig().environment("x")
+    config.stages(episodes=1_000, updates_per_episode=1.0, warmup_episodes=500)
     with pytest.raises(ValueError, match="no new trajectory; lower updates_per_episode"):
         config.validate()
     config.stages(episodes=1_000, updates_per_episode=0.1, warmup_episodes=10)

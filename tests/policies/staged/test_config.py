@@ -77,6 +77,7 @@ def test_minibatches_are_shared_evenly_among_learners():
 
 def test_one_number_of_episodes_serves_all_stages():
     config = MADDPGConfig().stages(num_stages=3, episodes=500, updates_per_episode=2.0)
+    config.stages(warmup_episodes=250)
     assert [config.plan(stage).episodes for stage in (1, 2, 3)] == [500] * 3
     assert config.plan(3).updates == 1000
     config.stages(episodes=[500, 20, 1])

@@ -9,6 +9,7 @@ from tiny_training import assert_equal, run, tiny, weights
 from policies import MADDPG, MADDPGConfig
 from policies.learning.modules import actor_id
 from policies.learning.schedule import StageCounts
+from policies.sampling.runner import Validated
 from policies.staged.selection import Selection
 
 
@@ -21,7 +22,7 @@ class Scored:
     def validate(self, weights, episodes, seed):
         key = float(weights["w"][0])
         self.asked.append((key, episodes, seed))
-        return self.table[key], 5
+        return Validated(self.table[key], 5)
 
 
 def state(actor, target):

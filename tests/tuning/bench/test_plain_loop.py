@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from policies.algorithms.maddpg import MADDPGUpdate, UpdateRule
+from policies.algorithms.maddpg_update import MADDPGUpdate, UpdateRule
 from policies.contract.joint_spec import JointSpec
 from policies.networks.actors import TeamActor
 from policies.networks.critics import Critics

@@ -32,7 +32,8 @@ from tuning.records.run_folder import RunFolder
 from tuning.training import train
 
 TINY = ["train", "--quiet", "--episodes", "300", "200", "--num-envs", "25"]
-TINY += ["--settings", "collect_share=1"]
+TINY += ["--settings", "collect_share=1", "critic_net=quadratic-residual", "warmup_episodes=100"]
+TINY += ["reward_scale=0.5", "constraint=none"]
 COUNTS = [(300, 0, 300), (200, 200, 200)]  # episodes, probes, updates of each stage
 FIRST, SECOND = 7, 5  # iterations of each stage
 DEADLINE_S = 120.0
@@ -284,7 +285,8 @@ def test_trials_of_a_sweep_run_on_a_node_without_the_code(nodes: Nodes, tmp_path
         "--episodes",
         "500",
     ]
-    words += ["--settings", "warmup_episodes=250", "--address", nodes.address, "--jobs", "1"]
+    words += ["--settings", "warmup_episodes=250", "critic_net=quadratic-residual"]
+    words += ["reward_scale=0.5", "constraint=none", "--address", nodes.address, "--jobs", "1"]
     done = subprocess.run(
         [sys.executable, "-m", "tuning", "sweep", *words, "--quiet", "--out", "sweep"],
         cwd=tmp_path,

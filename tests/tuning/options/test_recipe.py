@@ -126,12 +126,12 @@ def test_the_case_of_days_takes_steps_and_settings():
     recipe = Recipe(case=DAY, steps=96, case_settings={"efficiency": 0.9}).checked()
     case = recipe.make_case()
     assert (case.year.num_steps, case.efficiency, case.settle) == (96, 0.9, "end")
-    name, config = Days(case).environment(recipe, priced=False)
+    name, config = Days(case).environment(recipe)
     told = config["case"]
     assert (name, told["settle"], told["agent_reward"]) == ("grid-day", "stepwise", "local")
     asked = Recipe(case=DAY, case_settings={"agent_reward": "shared"}).checked()
-    told = Days(asked.make_case()).environment(asked, priced=True)[1]["case"]
-    assert (told["agent_reward"], told["penalty_eur_per_pu_h"]) == ("shared", 0.0)
+    told = Days(asked.make_case()).environment(asked)[1]["case"]
+    assert told["agent_reward"] == "shared"
 
 
 def test_bad_profiles_are_one_line_and_exit_code_two(tmp_path, capsys):

@@ -33,6 +33,7 @@ def test_killed_sweep_is_finished_and_its_best_trains_again(
     out = tmp_path / "sweep"
     words = ["sweep", "--searcher", "grid", "--search", "critic_lr=2e-3/1e30", "--seed", "1"]
     words += ["--episodes", "1500", "600", "--jobs", "2", "--checkpoint-every", "0s", "--quiet"]
+    words += ["--settings", "critic_net=quadratic-residual", "warmup_episodes=300"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tuning", *words, "--out", str(out)],
         cwd=ROOT,

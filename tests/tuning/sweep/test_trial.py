@@ -22,7 +22,9 @@ def trial(ray_session, monkeypatch):
 
     monkeypatch.setattr(evaluation, "test_states", untouchable)
     monkeypatch.setattr(states, "test_states", untouchable)
-    args = check(SweepArgs(search=("actor_lr=1e-4..1e-2", "sigma=0.05..0.5"), budget=1000))
+    search = ("actor_lr=1e-4..1e-2", "sigma=0.05..0.5")
+    fixed = ("critic_net=quadratic-residual", "warmup_episodes=250")
+    args = check(SweepArgs(search=search, budget=1000, settings=fixed))
     made = []
 
     def make(actor_lr, sigma):

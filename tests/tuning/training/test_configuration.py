@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ray.rllib.env.env_context import EnvContext
+
 from policies.algorithms.maddpg import MADDPGConfig
 from policies.algorithms.registry import ALGORITHMS
+from policies.sampling.environments import make_environment
 from tuning.commands.train import TrainArgs
 from tuning.options.arguments import options
 from tuning.options.recipe import Recipe
@@ -18,7 +21,7 @@ def test_fast_is_the_algorithms_own_defaults() -> None:
     config, own = make_config(Recipe()), MADDPGConfig()
     for name in ("critic_net", "actor_net", "actor_lr", "critic_lr", "sigma", "minibatch_size"):
         assert getattr(config, name) == getattr(own, name)
-    assert (config.num_stages, config.episodes) == (2, [10_000, 10_000])
+    assert (config.num_stages, config.episodes) == (2, None)
 
 
 def test_paper_has_the_papers_settings() -> None:
@@ -54,10 +57,14 @@ def test_the_recipe_wins_over_the_preset() -> None:
 
 
 def test_a_constraint_takes_the_penalty_out_of_the_reward() -> None:
-    plain = make_config(Recipe(case="ieee13-volt")).env_config
-    assert "penalty_kw_per_pu" not in plain
-    priced = make_config(Recipe(case="ieee13-volt", settings={"constraint": "lagrangian"}))
-    assert priced.env_config == {**plain, "penalty_kw_per_pu": 0.0}
+    for case, kind in (
+        ("ieee13-volt", "penalty_kw_per_pu"),
+        ("ieee13-day", "penalty_eur_per_pu_h"),
+    ):
+        for constraint in ("none", "lagrangian"):
+            config = make_config(Recipe(case=case, settings={"constraint": constraint}))
+            env = make_environment(config, EnvContext(config.env_config, worker_index=0))
+            assert (getattr(env.case, kind) == 0.0) == (constraint == "lagrangian")
 
 
 def test_every_name_is_listed_and_builds() -> None:
@@ -70,7 +77,7 @@ def test_every_name_is_listed_and_builds() -> None:
         assert paper.episodes[0] == algorithm.paper_episodes
         found = (config.num_stages, config.full_state, config.rounds)
         assert found == (algorithm.stages, name == "full-state", algorithm.rounds)
-        assert len(config.episodes) == algorithm.stages
+        assert config.episodes is None or len(config.episodes) == algorithm.stages
 
 
 def test_what_sets_the_algorithms_apart() -> None:

@@ -25,9 +25,10 @@ def test_validation_is_on_validation_days_and_collection_on_training_days(runner
     env = runner.lanes(5)
     draw_from = env.draw_from
     env.draw_from = lambda split: (seen.append(split), draw_from(split))[1]
-    score, probes = runner.validate(weights, 5, seed=0)
+    found = runner.validate(weights, 5, seed=0)
+    score, probes = found.score, found.probes
     assert (seen, probes) == (["validation", "train"], 0)
-    assert score == runner.validate(weights, 5, seed=0)[0]
+    assert score == runner.validate(weights, 5, seed=0).score
     rollout = runner.collect(5, (0, 1, 0), sigma=0.1)
     assert rollout.env_steps == 5 * 24 and len(rollout.returns) == 5
     steps = rollout.steps  # (T, B, width)

@@ -87,8 +87,8 @@ def test_endpoint_shows_the_numbers_of_the_run(tmp_path: Path, ray_session: None
     tags = {"run": str(out), "case": "ieee13", "algorithm": "TS-MADDPG", "seed": "3", "trial": ""}
     assert scraper.tags == {stage: {**tags, "stage": stage} for stage in last}
     # What the columns should hold is known where the whole training is.
-    assert float(last["1"]["replay_fill"]) == 300 / 100_000
-    assert float(last["2"]["replay_fill"]) == 200 / 100_000
+    assert float(last["1"]["replay_fill"]) == 225 / 1_000_000  # without those of the survey
+    assert float(last["2"]["replay_fill"]) == 200 / 1_000_000
     report = json.loads((out / "report.json").read_text())
     for row, stage in zip(last.values(), report["stages"], strict=True):  # other states, same law
         assert float(row["validation_regret_kw"]) == pytest.approx(stage["regret_kw_mean"], rel=0.2)

@@ -57,7 +57,7 @@ def test_report_holds_everything_and_counts_are_exact(reference: Path) -> None:
     report = json.loads((reference / "report.json").read_text())
     assert report["case"] == "ieee13"
     assert (report["algorithm"], report["preset"], report["seed"]) == ("TS-MADDPG", "fast", 0)
-    assert (report["test_states"], report["validation_states"]) == (10_000, 2_000)
+    assert (report["test_states"], report["validation_states"]) == (10_000, 10_000)
     assert report["env_steps_per_s"] > 0 and report["updates_per_s"] > 0
     counts = [(s["stage"], s["episodes"], s["probes"], s["updates"]) for s in report["stages"]]
     assert counts == [(1, 300, 0, 600), (2, 200, 200, 400)]
@@ -125,7 +125,7 @@ def test_test_states_are_never_trained_on(reference: Path) -> None:
     rows = algo.memory.column("inputs")[:, : p_test.shape[1]]
     assert len(rows) == 200
     validation = JointGridEnv(
-        case, 2_000, np.random.SeedSequence(algo.config.validation_seed)
+        case, 10_000, np.random.SeedSequence(algo.config.validation_seed)
     ).reset()
     for seen in (rows, validation):
         assert not np.isin(seen[:, 0], p_test[:, 0]).all()
