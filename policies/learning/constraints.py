@@ -2,7 +2,7 @@
 
 A penalty inside the reward asks the critic to learn its kink, which a smooth critic rounds off:
 actors then settle outside the bound, however steep the penalty. Here the critic learns the reward
-alone, a second network learns what is measured, and the actors descend the augmented Lagrangian
+alone, a second model learns what is measured, and the actors descend the augmented Lagrangian
 
     -Q(s, a) + sum_j (lambda_j e_j + curvature / 2 e_j^2),
     e_j = [o_j(s, a) - (high_j - margin)]+ + [low_j + margin - o_j(s, a)]+

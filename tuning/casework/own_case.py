@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rllib_grid import Case, case_of, make_case
+from rllib_grid.cases.by_name import AGENTS
 from rllib_grid.extras import extra_module
-from rllib_grid.feeders import make_groups, read_feeder, to_pandapower
+from rllib_grid.feeders import ImportedFeeder, make_groups, read_feeder, to_pandapower
+from rllib_grid.feeders.shipped import is_shipped, read_shipped
 from tuning.commands.case import CaseArgs
 from tuning.drawing.sheets import Sheet, print_sheets
 from tuning.errors import CommandError
@@ -69,13 +71,27 @@ def run_case(args: CaseArgs) -> None:
 
 def _from_file(args: CaseArgs, path: Path) -> _Made:
     imported = read_feeder(path, head=args.head, v_base_kv=args.v_base_kv)
+    return _from_imported(args, imported, str(path), args.agents)
+
+
+def _from_shipped(args: CaseArgs, name: str) -> _Made:
+    imported = read_shipped(name, args.head)
+    agents = args.agents
+    if agents is None and args.grouping in ("balanced", "interleaved"):
+        agents = min(AGENTS, imported.feeder.num_buses)
+    return _from_imported(args, imported, name, agents)
+
+
+def _from_imported(
+    args: CaseArgs, imported: ImportedFeeder, source: str, agents: int | None
+) -> _Made:
     limit_kva = imported.branch_limit_kva if args.branch_limits else None
     if args.branch_limits and limit_kva is None:
-        raise CommandError(f"--branch-limits: {path} has no ratings of branches")
+        raise CommandError(f"--branch-limits: {source} has no ratings of branches")
     case = case_of(
         imported,
         _name(args, imported.feeder.name),
-        agents=args.agents,
+        agents=agents,
         grouping=args.grouping,
         demand_share=args.demand_share,
         demand_kw=args.demand_kw,
@@ -95,6 +111,8 @@ def _from_file(args: CaseArgs, path: Path) -> _Made:
 
 def _from_case(args: CaseArgs) -> _Made:
     assert args.case is not None
+    if is_shipped(args.case):
+        return _from_shipped(args, args.case)
     case = make_case(args.case, **_bounds(args))
     changes: dict[str, Any] = {"name": _name(args, case.name)}
     if "agents" in args.explicit() or "grouping" in args.explicit():
@@ -114,7 +132,7 @@ def _name(args: CaseArgs, otherwise: str) -> str:
     return args.name or (args.out.stem if args.out is not None else otherwise)
 
 
-def _bounds(args: CaseArgs) -> dict[str, float]:
+def _bounds(args: CaseArgs) -> dict[str, Any]:
     given = {"v_min_pu": args.v_min_pu, "v_max_pu": args.v_max_pu}
     return {name: value for name, value in given.items() if value is not None}
 

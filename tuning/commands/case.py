@@ -93,12 +93,15 @@ def check(args: CaseArgs) -> CaseArgs:
     Raises:
         CommandError: No source or two, an option that does not go with it, or a file that exists.
     """
+    from rllib_grid.feeders.shipped import is_shipped
+
     if (args.from_ is None) == (args.case is None):
         raise CommandError("one of --from FILE and --case NAME is needed, and not both")
     if args.case is not None:
         check_case(args.case, days="is a case of days, which this command does not take")
         for name in _FOR_FILES:
-            if name in args.explicit():
+            settled = not is_shipped(args.case) or name == "v_base_kv"
+            if settled and name in args.explicit():
                 raise CommandError(f"{flag(name)} goes with --from; a case has settled it")
     if args.demand_kw is not None and "demand_share" in args.explicit():
         raise CommandError("--demand-share and --demand-kw are two ways to say it; leave one out")

@@ -58,9 +58,15 @@ def write_case_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
 def case_setting_names(case: str) -> list[str]:
     """Fields of a case that one number or word can be for."""
     from rllib_grid import Case, DayCase
+    from rllib_grid.cases.by_name import SHIPPED_CHOICES
+    from rllib_grid.feeders.shipped import is_shipped
 
-    fields = dataclasses.fields(DayCase if is_day_case(case) else Case)
-    return [field.name for field in fields if field.name not in _NOT_SCALAR]
+    days = is_day_case(case)
+    fields = dataclasses.fields(DayCase if days else Case)
+    names = [field.name for field in fields if field.name not in _NOT_SCALAR]
+    if days:
+        return names
+    return ["agents", "grouping", *names, *(SHIPPED_CHOICES if is_shipped(case) else ())]
 
 
 def _value(text: str) -> Any:

@@ -20,7 +20,7 @@ def is_day_case(name: str) -> bool:
 
 
 def check_case(name: str, *, days: str | None = None) -> None:
-    """Refuse a ``--case`` that is neither a preset, nor a synthetic case, nor a file of a case.
+    """Refuse a ``--case`` that is no preset, synthetic case, case file or shipped network.
 
     Args:
         name: Of the case.
@@ -31,8 +31,10 @@ def check_case(name: str, *, days: str | None = None) -> None:
         CommandError: With the nearest name and all others, or what is wrong with sizes or file.
     """
     from rllib_grid import GridError, case_names, day_case_names
+    from rllib_grid.cases.by_name import make_case
     from rllib_grid.cases.case_file import is_case_file, load_case
     from rllib_grid.cases.synthetic import PATTERN, parse_name
+    from rllib_grid.feeders.shipped import PATTERNS, is_shipped
 
     if is_day_case(name):
         if days is not None:
@@ -42,13 +44,16 @@ def check_case(name: str, *, days: str | None = None) -> None:
         if is_case_file(name):
             load_case(name)
             return
+        if is_shipped(name):
+            make_case(name)
+            return
         synthetic = parse_name(name) is not None
     except GridError as error:
         raise CommandError(f"--case: {error}") from error
     if not synthetic and name not in case_names():
         names = (*case_names(), *(day_case_names() if days is None else ()))
         hint = did_you_mean(name, names)
-        known = ", ".join((*names, PATTERN, "a .json file"))
+        known = ", ".join((*names, PATTERN, *PATTERNS, "a .json file"))
         raise CommandError(f"--case: {name} is unknown{hint} (known: {known})")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from tuning.records.run_folder import RunFolder
 
@@ -27,8 +28,8 @@ class Cell:
 
     @property
     def path(self) -> Path:
-        """The run folder."""
-        return self.out / self.case / self.algorithm / f"seed{self.seed}"
+        """The run folder; what no file system takes in a name is percent-encoded."""
+        return self.out / quote(self.case, safe="=") / self.algorithm / f"seed{self.seed}"
 
     @property
     def run(self) -> RunFolder:
@@ -60,6 +61,6 @@ def find_cells(out: Path) -> list[Cell]:
     for path in out.glob("*/*/seed*"):
         number = re.fullmatch(r"seed(\d+)", path.name)
         if number is not None and path.is_dir():
-            algorithm, case = path.parent.name, path.parent.parent.name
+            algorithm, case = path.parent.name, unquote(path.parent.parent.name)
             found.append(Cell(out, case, algorithm, int(number[1])))
     return sorted(found, key=lambda cell: (cell.case, cell.algorithm, cell.seed))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -177,6 +178,7 @@ def create_run(out: Path | None, name: str) -> RunFolder:
         CommandError: ``out`` exists and is not an empty folder, or cannot be made.
     """
     if out is None:
+        name = re.sub(r"[^\w.=-]+", "-", name).strip("-")  # a case may be a path, or have a colon
         stamped = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         names = [stamped, *(f"{stamped}-{i}" for i in range(2, 100))]
         out = next(RUNS / name for name in names if not (RUNS / name).exists())
