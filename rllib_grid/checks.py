@@ -27,6 +27,16 @@ def known_fields(kind: str, made: Any, names: Iterable[str]) -> None:
         known(kind, name, (field.name for field in fields(made)))
 
 
+def number_or_word(text: str) -> int | float | str:
+    """A number where a text is one, whole where it is written so; else the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def number(
     name: str,
     value: Any,

@@ -13,6 +13,7 @@ from rllib_grid.cases.synthetic import PATTERN, parse_name, synthetic_case
 from rllib_grid.checks import known
 from rllib_grid.errors import GridError
 from rllib_grid.feeders.groups import Grouping, make_groups
+from rllib_grid.feeders.imported import ImportedFeeder
 from rllib_grid.feeders.shipped import PATTERNS, is_shipped, read_shipped
 
 # What a case on a shipped network leaves open beside its fields, see `shipped_case`.
@@ -63,6 +64,13 @@ def make_case(
     return case.replace(**overrides) if overrides else case
 
 
+def shipped_agents(imported: ImportedFeeder, grouping: Grouping) -> int | None:
+    """Agents on a shipped network where nobody says how many; None where the grouping tells."""
+    if grouping not in ("balanced", "interleaved"):
+        return None
+    return min(AGENTS, imported.feeder.num_buses)
+
+
 def shipped_case(
     name: str,
     *,
@@ -89,8 +97,7 @@ def shipped_case(
     """
     imported = read_shipped(name, None if head is None else str(head))
     kind: Grouping = grouping or "balanced"
-    if agents is None and kind in ("balanced", "interleaved"):
-        agents = min(AGENTS, imported.feeder.num_buses)
+    agents = shipped_agents(imported, kind) if agents is None else agents
     if branch_limits:
         if imported.branch_limit_kva is None:
             raise GridError(f"branch_limits: {name} has no ratings of branches")

@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from rllib_grid.errors import FeederError, GridError
+from rllib_grid.checks import number_or_word
+from rllib_grid.errors import FeederError
 from rllib_grid.extras import extra_module
 from rllib_grid.feeders.imported import ImportedFeeder
 from rllib_grid.feeders.matpower_import import from_matpower
@@ -68,7 +69,6 @@ def _matpower(case: str, head: str | None) -> ImportedFeeder:
 
 
 def _pandapower(call: str, head: str | None) -> ImportedFeeder:
-    extra_module("pandapower", "feeders")
     name, _, query = call.partition("?")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandapower's own, about itself
@@ -110,20 +110,12 @@ def _arguments(maker: Callable[..., Any], query: str) -> dict[str, Any]:
 
 
 def _value(name: str, text: str, default: Any) -> Any:
-    if text.lower() in _TRUTH and isinstance(default, bool):
-        return _TRUTH[text.lower()]
     if isinstance(default, bool):
-        if default is False and text:  # pandapower's with_der is False or a word
-            return text
-        raise FeederError(f"{name} is {text!r}, must be true or false")
-    if isinstance(default, str):
-        return text
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+        if text.lower() in _TRUTH:
+            return _TRUTH[text.lower()]
+        if default or not text:  # False may stand beside words, as in with_der
+            raise FeederError(f"{name} is {text!r}, must be true or false")
+    return text if isinstance(default, (bool, str)) else number_or_word(text)
 
 
 def _called(maker: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -133,8 +125,6 @@ def _called(maker: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     np.random.seed(0)  # noqa: NPY002  pandapower draws from the global stream
     try:
         return maker(**arguments)
-    except GridError:
-        raise
     except Exception as error:  # whatever a bad argument makes of it
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FeederError(f"{maker.__name__} refuses its arguments: {reason}") from None

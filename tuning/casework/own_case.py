@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rllib_grid import Case, case_of, make_case
-from rllib_grid.cases.by_name import AGENTS
+from rllib_grid.cases.by_name import shipped_agents
 from rllib_grid.extras import extra_module
 from rllib_grid.feeders import ImportedFeeder, make_groups, read_feeder, to_pandapower
 from rllib_grid.feeders.shipped import is_shipped, read_shipped
@@ -76,9 +76,7 @@ def _from_file(args: CaseArgs, path: Path) -> _Made:
 
 def _from_shipped(args: CaseArgs, name: str) -> _Made:
     imported = read_shipped(name, args.head)
-    agents = args.agents
-    if agents is None and args.grouping in ("balanced", "interleaved"):
-        agents = min(AGENTS, imported.feeder.num_buses)
+    agents = shipped_agents(imported, args.grouping) if args.agents is None else args.agents
     return _from_imported(args, imported, name, agents)
 
 

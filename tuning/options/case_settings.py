@@ -27,9 +27,11 @@ def read_case_settings(case: str, words: Sequence[str]) -> dict[str, Any]:
     Raises:
         CommandError: A word without ``=``, an unknown field, or a value that the case refuses.
     """
-    found = {}
+    from rllib_grid.checks import number_or_word
+
+    found: dict[str, Any] = {}
     for name, text in named_words("--case-settings", words, case_setting_names(case)):
-        found[name] = _value(text)
+        found[name] = number_or_word(text)
     return check_case_settings(case, found)
 
 
@@ -67,13 +69,3 @@ def case_setting_names(case: str) -> list[str]:
     if days:
         return names
     return ["agents", "grouping", *names, *(SHIPPED_CHOICES if is_shipped(case) else ())]
-
-
-def _value(text: str) -> Any:
-    """Return a number where the text is one, whole where it is written so."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
