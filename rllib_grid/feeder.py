@@ -103,23 +103,23 @@ class Feeder:
 
     @cached_property
     def branch_loss_p(self) -> Array:
-        """(L,), kW per kW^2: what the active power through each branch loses in it."""
+        """(L,), kW per kW^2: what active power through each branch loses in it, at 1 p.u."""
         return _read_only(self.r_ohm / self.base_kva_ohm)
 
     @cached_property
     def branch_loss_q(self) -> Array:
-        """(L,), kW per kvar^2: what the reactive power through each branch loses in it."""
+        """(L,), kW per kvar^2: what reactive power through each branch loses in it, at 1 p.u."""
         ohm = self.r_ohm if self.loss_q_from == "r" else self.x_ohm
         return _read_only(ohm / self.base_kva_ohm)
 
     @cached_property
     def loss_p(self) -> Array:
-        """(n, n), kW per kW^2: active power P loses P' loss_p P (paper, equation 2)."""
+        """(n, n), kW per kW^2: active power P loses P' loss_p P at 1 p.u. (paper, equation 2)."""
         return _read_only((self.paths * self.branch_loss_p) @ self.paths.T)
 
     @cached_property
     def loss_q(self) -> Array:
-        """(n, n), kW per kvar^2: reactive power Q loses Q' loss_q Q (paper, equation 2)."""
+        """(n, n), kW per kvar^2: reactive power Q loses Q' loss_q Q at 1 p.u. (equation 2)."""
         return _read_only((self.paths * self.branch_loss_q) @ self.paths.T)
 
     @cached_property

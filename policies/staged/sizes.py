@@ -132,15 +132,17 @@ def rows_to_fit(directions: int) -> int:
 
 
 def episodes_of(warmup: int, stages: int) -> list[int]:
-    """Episodes of each stage: the first has what its fit needs, the others share the rest."""
+    """Episodes of each stage: the first has what its fit needs, the others share the rest.
+
+    They are `EPISODES` in all, whatever the number of stages, unless a fit needs more.
+    """
     share = FIRST_SHARE if stages == 2 else 1 / stages
     first = max(warmup, round(share * EPISODES))
-    if stages == 1:
-        return [max(first, EPISODES // 2)]
-    later = max(LATER, (EPISODES - first) // (stages - 1))
-    if first + LATER * (stages - 1) > EPISODES:
-        later = first // 4
-    return [first, *[later] * (stages - 1)]
+    others = stages - 1
+    if first + LATER * others > EPISODES:
+        return [first, *[first // 4] * others]
+    rest = EPISODES - first
+    return [first, *(rest // others + (i < rest % others) for i in range(others))]
 
 
 def sized(config: Any) -> Any:

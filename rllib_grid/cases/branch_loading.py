@@ -11,11 +11,11 @@ from rllib_grid.physics import ac, lindistflow
 
 
 def highest_loading(case: Case, p_kw: Array, q_kvar: Array) -> Array:
-    """Apparent power of the most loaded branch over its `branch_limit_kva`.
+    """Current of the most loaded branch over that of its `branch_limit_kva` at 1 p.u.
 
-    By LinDistFlow the flow is what the optimal dispatch limits, without the losses that are carried
-    too, so a loading near 1 is underestimated by about the share of the losses. Under AC it is the
-    flow at the larger end.
+    By LinDistFlow it is the current at the head's voltage, which the optimal dispatch limits.
+    Losses are carried too, and voltages fall, so a loading near 1 is underestimated by about the
+    share of the losses and the drop. Under AC it is the current itself.
 
     Args:
         case: with `branch_limit_kva`.
@@ -31,8 +31,9 @@ def highest_loading(case: Case, p_kw: Array, q_kvar: Array) -> Array:
     if case.branch_limit_kva is None:
         raise GridError(f"{case.name} has no branch_limit_kva to hold its branches against")
     if case.physics == "ac":
-        flow_kva = ac.branch_flows_kva(case.feeder, case.v_head_pu, p_kw, q_kvar)
+        current_kva = ac.branch_currents_kva(case.feeder, case.v_head_pu, p_kw, q_kvar)
     else:
-        flow_kva = np.hypot(*lindistflow.branch_flows(case.feeder, p_kw, q_kvar))
-    loading: Array = (flow_kva / case.branch_limit_kva).max(axis=1)
+        flows_kva = lindistflow.branch_flows(case.feeder, p_kw, q_kvar)
+        current_kva = np.hypot(*flows_kva) / case.v_head_pu
+    loading: Array = (current_kva / case.branch_limit_kva).max(axis=1)
     return loading

@@ -49,7 +49,8 @@ class Case:
         meter_step_pu: readings are rounded to multiples of it; 0 rounds nothing.
         s_max_kva: (n,) rating of each building's inverter, p_ctrl^2 + q_ctrl^2 <= s_max_kva^2;
             None sets no such limit.
-        branch_limit_kva: (L,) thermal rating of each branch; None sets none.
+        branch_limit_kva: (L,) thermal rating of each branch: its highest current, as apparent power
+            at 1 p.u.; None sets none.
         physics: what the environment and the reported costs and voltages follow: "lindistflow"
             (equations 1 and 2) or "ac" (the full power flow; see `rllib_grid.physics.ac.solve`
             for what a collapsed feeder costs).
@@ -217,7 +218,7 @@ class Case:
         if self.physics == "ac":
             loss_kw = self._ac_flow(p_kw, q_kvar).loss_kw
         else:
-            loss_kw = lindistflow.loss_kw(self.feeder, p_kw, q_kvar)
+            loss_kw = lindistflow.loss_kw(self.feeder, self.v_head_pu, p_kw, q_kvar)
         result: Array = loss_kw + buildings
         return result
 

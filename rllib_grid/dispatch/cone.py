@@ -16,7 +16,7 @@ class ConeDispatch:
     minimise    loss + costs of all buildings               over p_ctrl, q_ctrl
     subject to  |p_ctrl| <= p_limit_kw,  |q_ctrl| <= q_limit_kvar
                 p_ctrl^2 + q_ctrl^2 <= s_max_kva^2          at every bus, where the case has it
-                P^2 + Q^2 <= branch_limit_kva^2             in every branch, where the case has it
+                P^2 + Q^2 <= (v_head_pu branch_limit_kva)^2 in every branch, where the case has it
                 v_min_pu^2 <= v_sq <= v_max_pu^2            at every bus
 
     Args:
@@ -53,10 +53,12 @@ def _circles(case: Case) -> tuple[Array, Array, Array]:
     none = np.zeros((0, n))
     rows, limits, carries = [none], [np.zeros(0)], [np.zeros(0)]
     if case.s_max_kva is not None:
-        rows, limits = [*rows, np.eye(n)], [*limits, case.s_max_kva]
+        rows.append(np.eye(n))
+        limits.append(case.s_max_kva)
         carries.append(np.zeros(n))
     if case.branch_limit_kva is not None:
-        rows, limits = [*rows, case.feeder.paths.T], [*limits, case.branch_limit_kva]
+        rows.append(case.feeder.paths.T)
+        limits.append(case.branch_limit_kva * case.v_head_pu)
         carries.append(np.ones(case.feeder.num_nodes))
     side = np.concatenate(rows)  # (J, n), the same for p and q
     circles = np.zeros((len(side), 2, 2 * n))

@@ -14,6 +14,7 @@ from rllib_grid.devices.thermal_model import Climate
 from rllib_grid.dispatch.heat_program import HeatProgram
 from rllib_grid.dispatch.proof import proven
 from rllib_grid.errors import GridError
+from rllib_grid.physics import lindistflow
 
 _EXCESS_PU = 1e-9  # voltage excess that still counts as none
 
@@ -62,6 +63,7 @@ class DayProgram:
         self.case, self.steps, self.step_h = case, steps, step_h
         self._shape = (steps, case.num_buses)
         self._size = steps * case.num_buses
+        self._losses = lindistflow.losses(case.feeder, case.v_head_pu)
         heat = case.heat
         self._heat = None if heat is None else HeatProgram(heat, steps, step_h)
 
@@ -141,9 +143,8 @@ class DayProgram:
 
         case, h = self.case, self.step_h
         weights, every = sparse.diags(2 * h * price), sparse.identity(self.steps)
-        sides = ((case.feeder.loss_p, case.alpha_p), (case.feeder.loss_q, case.alpha_q))
-        lost = [sparse.kron(weights, loss) for loss, _ in sides]
-        worn = [sparse.kron(every, np.diag(2 * h * alpha)) for _, alpha in sides]
+        lost = [sparse.kron(weights, loss) for loss in self._losses]
+        worn = [sparse.kron(every, np.diag(2 * h * a)) for a in (case.alpha_p, case.alpha_q)]
         blocks = [a + b for a, b in zip(lost, worn, strict=True)]
         end = np.zeros(self._shape)
         end[-1] = case.soc_bend_eur_per_kwh2
@@ -161,7 +162,7 @@ class DayProgram:
         """Linear cost over (p, q, soc) and heating, and what no control changes."""
         case, h = self.case, self.step_h
         priced = h * price[:, None]
-        lost_p, lost_q = p_base @ case.feeder.loss_p, q_base @ case.feeder.loss_q
+        lost_p, lost_q = p_base @ self._losses[0], q_base @ self._losses[1]
         soc, target = np.zeros(self._shape), case.soc_target * case.capacity_kwh
         soc[-1] = -case.soc_value_eur_per_kwh - case.soc_bend_eur_per_kwh2 * target
         linear = np.concatenate([priced * (1 + 2 * lost_p), priced * 2 * lost_q, soc]).reshape(-1)

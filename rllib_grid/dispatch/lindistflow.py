@@ -12,6 +12,7 @@ from rllib_grid.checks import Array, batch
 from rllib_grid.dispatch.batch_qp import BatchQP, Solutions
 from rllib_grid.errors import GridError
 from rllib_grid.extras import extra_module
+from rllib_grid.physics import lindistflow
 
 
 class DispatchResult(NamedTuple):
@@ -40,7 +41,7 @@ class Terms:
     def __init__(self, case: Case) -> None:
         n, feeder = case.num_buses, case.feeder
         self._loss = np.zeros((2 * n, 2 * n))
-        self._loss[:n, :n], self._loss[n:, n:] = feeder.loss_p, feeder.loss_q
+        self._loss[:n, :n], self._loss[n:, n:] = lindistflow.losses(feeder, case.v_head_pu)
         self._beta = np.concatenate([case.beta_p, case.beta_q])
         head_sq = case.v_head_pu**2
         self._low, self._high = head_sq - case.v_max_pu**2, head_sq - case.v_min_pu**2
@@ -133,8 +134,9 @@ class CvxpyDispatch:
         self._p_ctrl, self._q_ctrl = cp.Variable(n), cp.Variable(n)
         p, q = self._p_base + self._p_ctrl, self._q_base + self._q_ctrl
 
-        loss_p = feeder.branch_loss_p @ cp.square(feeder.paths.T @ p)
-        loss_q = feeder.branch_loss_q @ cp.square(feeder.paths.T @ q)
+        lost_p, lost_q = lindistflow.branch_losses(feeder, case.v_head_pu)
+        loss_p = lost_p @ cp.square(feeder.paths.T @ p)
+        loss_q = lost_q @ cp.square(feeder.paths.T @ q)
         cost_p = case.alpha_p @ cp.square(self._p_ctrl) + case.beta_p @ self._p_ctrl
         cost_q = case.alpha_q @ cp.square(self._q_ctrl) + case.beta_q @ self._q_ctrl
         drop = feeder.v_sq_per_kw @ p + feeder.v_sq_per_kvar @ q  # v_head^2 - v_sq
@@ -155,7 +157,7 @@ class CvxpyDispatch:
             circles.append(cp.norm(controls, axis=0) <= case.s_max_kva)
         if case.branch_limit_kva is not None:
             flows = cp.vstack([feeder.paths.T @ p, feeder.paths.T @ q])
-            circles.append(cp.norm(flows, axis=0) <= case.branch_limit_kva)
+            circles.append(cp.norm(flows, axis=0) <= case.branch_limit_kva * case.v_head_pu)
         objective = cp.Minimize(loss_p + loss_q + cost_p + cost_q)
         self._problem = cp.Problem(objective, lowers + uppers + circles)
         self._has_circles = bool(circles)

@@ -8,6 +8,7 @@ from rllib_grid.cases.case import Case
 from rllib_grid.checks import Array, batch
 from rllib_grid.dispatch.batch_cone_qp import BatchConeQP
 from rllib_grid.dispatch.batch_qp import BatchQP
+from rllib_grid.physics import lindistflow
 
 
 def team_optimal(case: Case, p_base_kw: Array, q_base_kvar: Array) -> tuple[Array, Array]:
@@ -39,9 +40,10 @@ def team_optimal(case: Case, p_base_kw: Array, q_base_kvar: Array) -> tuple[Arra
     if case.s_max_kva is not None:
         return _within_circles(case, case.s_max_kva, p_base, q_base)
     p_ctrl, q_ctrl = np.empty_like(p_base), np.empty_like(q_base)
+    loss_p, loss_q = lindistflow.losses(case.feeder, case.v_head_pu)
     sides = (
-        (p_base, p_ctrl, case.feeder.loss_p, case.alpha_p, case.beta_p, case.p_limit_kw),
-        (q_base, q_ctrl, case.feeder.loss_q, case.alpha_q, case.beta_q, case.q_limit_kvar),
+        (p_base, p_ctrl, loss_p, case.alpha_p, case.beta_p, case.p_limit_kw),
+        (q_base, q_ctrl, loss_q, case.alpha_q, case.beta_q, case.q_limit_kvar),
     )
     for group in case.groups:
         own = np.array(group) - 1
@@ -56,13 +58,13 @@ def _within_circles(
     case: Case, s_max_kva: Array, p_base: Array, q_base: Array
 ) -> tuple[Array, Array]:
     """The rule where inverters' ratings tie p and q of a building together."""
-    feeder = case.feeder
+    loss_p, loss_q = lindistflow.losses(case.feeder, case.v_head_pu)
     p_ctrl, q_ctrl = np.empty_like(p_base), np.empty_like(q_base)
     for group in case.groups:
         own = np.array(group) - 1
         size, block = len(own), np.ix_(own, own)
         loss = np.zeros((2 * size, 2 * size))
-        loss[:size, :size], loss[size:, size:] = feeder.loss_p[block], feeder.loss_q[block]
+        loss[:size, :size], loss[size:, size:] = loss_p[block], loss_q[block]
         circles = np.zeros((size, 2, 2 * size))
         circles[:, 0, :size] = circles[:, 1, size:] = np.eye(size)
         program = BatchConeQP(

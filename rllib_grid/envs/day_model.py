@@ -48,8 +48,9 @@ class DayModel:
         feeder = case.feeder
         self.case = case
         self.step_h = const(step_h)
-        self._paths_p = const(feeder.paths * np.sqrt(feeder.branch_loss_p))
-        self._paths_q = const(feeder.paths * np.sqrt(feeder.branch_loss_q))
+        loss_p, loss_q = lindistflow.branch_losses(feeder, case.v_head_pu)
+        self._paths_p = const(feeder.paths * np.sqrt(loss_p))
+        self._paths_q = const(feeder.paths * np.sqrt(loss_q))
         self._drop_p, self._drop_q = const(feeder.v_sq_per_kw), const(feeder.v_sq_per_kvar)
         self._capacity, self._eta = const(case.capacity_kwh), const(case.efficiency)
         self._p_limit, self._q_limit = const(case.p_limit_kw), const(case.q_limit_kvar)

@@ -16,7 +16,7 @@ class LinDistFlowJointModel(JointModel):
     matrix per input and output:
 
     - weighted branch flows y = state Fs + action Fa, whose sum of squares is the loss
-      (equation 2, by branches: sum over l of r_l (P_l^2 + Q_l^2) / v^2);
+      (equation 2, by branches: sum over l of r_l (P_l^2 + Q_l^2) / v_head^2);
     - d = state Vs + action Va, the deviation of v_sq from v_head^2 (equation 1).
 
     `lindistflow.magnitude_deviation_pu` makes v - v_head of d.
@@ -28,9 +28,10 @@ class LinDistFlowJointModel(JointModel):
     def _fold_flow(self, case: Case) -> None:
         """Fold the power flow."""
         feeder, layout = case.feeder, case.layout
+        loss_p, loss_q = lindistflow.branch_losses(feeder, case.v_head_pu)
         sides = (
-            (layout.p_columns, feeder.branch_loss_p, feeder.v_sq_per_kw),
-            (layout.q_columns, feeder.branch_loss_q, feeder.v_sq_per_kvar),
+            (layout.p_columns, loss_p, feeder.v_sq_per_kw),
+            (layout.q_columns, loss_q, feeder.v_sq_per_kvar),
         )
         scales = (
             (layout.p_scale_kw, layout.q_scale_kvar),

@@ -66,8 +66,8 @@ def solve(
     return AcFlow(v_pu, loss_kw, settled.converged, settled.steps)
 
 
-def branch_flows_kva(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Array) -> Array:
-    """Apparent power through each branch, at the end where it is larger.
+def branch_currents_kva(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Array) -> Array:
+    """Current through each branch, as the apparent power that it carries at 1 p.u.
 
     Args:
         feeder: of n buses and L branches.
@@ -85,13 +85,8 @@ def branch_flows_kva(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Arra
     _refuse(settled)
     real, imag = np.split(settled.current, 2)
     branch = (real + 1j * imag).T @ feeder.paths / v_head_pu  # (B, L), kVA at 1 p.u.
-    drop = branch * (feeder.r_ohm + 1j * feeder.x_ohm) / feeder.base_kva_ohm
-    v = np.full((len(drop), feeder.num_nodes + 1), v_head_pu, np.complex128)  # head first
-    for node in _top_down(feeder):
-        v[:, node] = v[:, feeder.parent[node - 1]] - drop[:, node - 1]
-    v_ends = np.maximum(np.abs(v[:, list(feeder.parent)]), np.abs(v[:, 1:]))
-    flows: Array = v_ends * np.abs(branch)
-    return flows
+    current: Array = np.abs(branch)
+    return current
 
 
 def magnitude_deviation_pu(deviation: Floating, v_head_pu: float) -> NDArray[Any]:
@@ -133,14 +128,3 @@ def _refuse(settled: Settled) -> None:
             f"{settled.step[state]:.1e} p.u. after {MOST_STEPS} iterations): the load is beyond "
             "what the feeder can carry"
         )
-
-
-def _top_down(feeder: Feeder) -> list[int]:
-    """Nodes 1..L, each after the one that feeds it."""
-    depth = [0] * (feeder.num_nodes + 1)
-    for node in range(1, feeder.num_nodes + 1):
-        at = node
-        while at:
-            at = feeder.parent[at - 1]
-            depth[node] += 1
-    return sorted(range(1, feeder.num_nodes + 1), key=depth.__getitem__)

@@ -62,18 +62,46 @@ def magnitude_deviation_pu(deviation_sq: Floats, v_head_pu: float) -> Floats:
     return deviation_sq
 
 
-def loss_kw(feeder: Feeder, p_kw: Array, q_kvar: Array) -> Array:
-    """Line losses P' loss_p P + Q' loss_q Q (equation 2).
+def branch_losses(feeder: Feeder, v_head_pu: float) -> tuple[Array, Array]:
+    """What power through each branch loses in it, its current being that at the head's voltage.
+
+    Args:
+        feeder: of L branches.
+        v_head_pu: voltage of the head.
+
+    Returns:
+        (L,) kW per kW^2, and (L,) kW per kvar^2.
+    """
+    return feeder.branch_loss_p / v_head_pu**2, feeder.branch_loss_q / v_head_pu**2
+
+
+def losses(feeder: Feeder, v_head_pu: float) -> tuple[Array, Array]:
+    """The matrices of the loss, P' loss_p P + Q' loss_q Q (equation 2).
 
     Args:
         feeder: of n buses.
+        v_head_pu: voltage of the head.
+
+    Returns:
+        loss_p (n, n) in kW per kW^2, and loss_q (n, n) in kW per kvar^2.
+    """
+    return feeder.loss_p / v_head_pu**2, feeder.loss_q / v_head_pu**2
+
+
+def loss_kw(feeder: Feeder, v_head_pu: float, p_kw: Array, q_kvar: Array) -> Array:
+    """Line losses (equation 2); see `losses`.
+
+    Args:
+        feeder: of n buses.
+        v_head_pu: voltage of the head.
         p_kw: (B, n) active power.
         q_kvar: (B, n) reactive power.
 
     Returns:
         (B,) in kW.
     """
-    return _quadratic(p_kw, feeder.loss_p) + _quadratic(q_kvar, feeder.loss_q)
+    loss_p, loss_q = losses(feeder, v_head_pu)
+    return _quadratic(p_kw, loss_p) + _quadratic(q_kvar, loss_q)
 
 
 def branch_flows(feeder: Feeder, p_kw: Array, q_kvar: Array) -> tuple[Array, Array]:

@@ -88,9 +88,8 @@ def pandapower_flow():
             pp.create_load(net, node, p_mw=p_kw[bus] / 1000, q_mvar=q_kvar[bus] / 1000)
         pp.runpp(net, tolerance_mva=1e-9, init="flat", numba=False)
         v_pu = net.res_bus.vm_pu.to_numpy()[list(feeder.served)]
-        ends = net.res_line[["p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar"]].to_numpy()
-        kva = 1000 * np.maximum(np.hypot(*ends[:, :2].T), np.hypot(*ends[:, 2:].T))
-        return v_pu, 1000 * net.res_line.pl_mw.sum(), kva
+        current_kva = net.res_line.i_ka.to_numpy() * np.sqrt(3) * 1000 * feeder.v_base_kv
+        return v_pu, 1000 * net.res_line.pl_mw.sum(), current_kva
 
     return solve
 

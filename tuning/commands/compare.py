@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from policies.algorithms.registry import ALGORITHMS
+from policies.algorithms.settings import MADDPG
 from tuning.commands.campaign import (
     check_folder,
     check_profiles,
@@ -31,7 +32,7 @@ from tuning.options.shared import (
 from tuning.records.cells import Cell
 from tuning.records.run_folder import RUNS
 
-FAST_EPISODES = 20_000  # in all, whatever the number of stages
+FAST_EPISODES = 20_000  # in all, whatever the number of stages, where the case does not say
 FAST_DAYS = 32_000
 DEFAULT_ALGORITHMS = tuple(ALGORITHMS)
 
@@ -58,9 +59,9 @@ class CompareArgs(AtATime, Arguments):
     budget: Annotated[
         str,
         Option(
-            f"fast ({FAST_EPISODES:,} episodes in all for each training, or {FAST_DAYS:,} days, "
-            "split evenly over its stages), a number in its place, or paper (the paper's settings "
-            "and counts)"
+            f"fast (what train does by default: {FAST_EPISODES:,} episodes in all, more on a "
+            f"feeder that needs them; of days {FAST_DAYS:,}, split evenly over the stages), a "
+            "number in its place, split evenly, or paper (the paper's settings and counts)"
         ),
     ] = "fast"
     out: Annotated[
@@ -144,7 +145,7 @@ def training(args: CompareArgs, cell: Cell) -> Recipe:
 
 
 def budgeted_episodes(budget: str, case: str, algorithm: str) -> tuple[int, ...] | None:
-    """Return the episodes of each stage; None for the preset's own.
+    """Return the episodes of each stage; None for the preset's own, or the case's.
 
     Args:
         budget: As ``--budget`` has it.
@@ -163,6 +164,8 @@ def budgeted_episodes(budget: str, case: str, algorithm: str) -> tuple[int, ...]
         return None
     stages = ALGORITHMS[algorithm].stages
     if budget == "fast":
+        if ALGORITHMS[algorithm].family == MADDPG and not is_day_case(case):
+            return None
         return split_evenly(FAST_DAYS if is_day_case(case) else FAST_EPISODES, stages)
     try:
         total = int(budget)

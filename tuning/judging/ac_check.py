@@ -103,7 +103,8 @@ def _model_error(case: Case, p_kw: Floats, q_kvar: Floats) -> dict[str, float]:
     flow = ac.solve(case.feeder, case.v_head_pu, p_kw, q_kvar, collapsed="floor")
     kept = flow.converged
     v_error = (lindistflow.v_pu(case.feeder, case.v_head_pu, p_kw, q_kvar) - flow.v_pu)[kept]
-    loss_kw, ac_loss_kw = lindistflow.loss_kw(case.feeder, p_kw, q_kvar)[kept], flow.loss_kw[kept]
+    loss_kw = lindistflow.loss_kw(case.feeder, case.v_head_pu, p_kw, q_kvar)[kept]
+    ac_loss_kw = flow.loss_kw[kept]
     if not kept.any():
         names = ("voltage_max_pu", "voltage_rms_pu", "loss", "loss_max")
         return {**dict.fromkeys(names, np.nan), "collapsed_states": len(kept)}

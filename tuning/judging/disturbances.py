@@ -9,6 +9,8 @@ from tuning.judging.held_states import NO_FAULTS, Faults
 
 TRIED_METER_ERRORS_PU = (1e-4, 3e-4, 1e-3, 3e-3)
 METER_STEPS_PU = (1e-4, 1e-3)
+DEMAND_ERRORS = (1e-3, 1e-2)  # of an agent's own demand, relative to it
+DEMAND_STEPS_KW = (0.1, 1.0)
 DRIFTS_KW = (1.0, 3.0, 10.0)
 PROBE_LOSSES = (0.1, 1.0)
 PROBE_SHARE = 0.1
@@ -53,6 +55,12 @@ def disturbances(agent: str) -> list[Disturbance]:
     ]
     for loss in PROBE_LOSSES:
         found.append(Disturbance(f"{loss:.0%} of the readings missed", {"probe_loss": loss}))
+    for error in DEMAND_ERRORS:
+        faults = Faults(demand_error=error)
+        found.append(Disturbance(f"own demand known to {error:.1%}", faults=faults))
+    for step in DEMAND_STEPS_KW:
+        faults = Faults(demand_step_kw=step)
+        found.append(Disturbance(f"own demand known in {step:g} kW", faults=faults))
     for drift in DRIFTS_KW:
         found.append(Disturbance(f"demand drifts by {drift:g} kW", {"drift_kw": drift}))
     found.append(Disturbance(f"a probe lasts {PROBE_SHARE:g} steps", {"probe_share": PROBE_SHARE}))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from policies.controllers.agent import AgentController
 from policies.controllers.team import Team
 from rllib_grid import Case
@@ -60,9 +58,9 @@ def run_controllers(
     if meter_error_pu is not None:
         case = case.replace(meter_error_pu=meter_error_pu)
     team = Team(controllers, num_stages, rounds)
-    base = np.concatenate([p_base_kw, q_base_kvar], axis=1)
-    known = {agent: base[:, _state_columns(case, c)] for agent, c in controllers.items()}
     states = HeldStates(case, p_base_kw, q_base_kvar, faults)
+    base = states.known()
+    known = {agent: base[:, _state_columns(case, c)] for agent, c in controllers.items()}
     states.hold(team.act(known, states.hold))
     return states.results
 

@@ -15,7 +15,7 @@ from tuning.judging.samples import Floats
 
 # Streams of their own, one for each purpose, so that runs under different conditions are paired.
 _METER_SEED = 0
-_DRIFT_SEED, _PROBE_LOSS_SEED, _AGENT_LOSS_SEED = (0, 1), (0, 2), (0, 3)
+_DRIFT_SEED, _PROBE_LOSS_SEED, _AGENT_LOSS_SEED, _DEMAND_SEED = (0, 1), (0, 2), (0, 3), (0, 4)
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,16 @@ class Faults:
             read at the first probe of the first state.
         action: What it does: "first" stays with its first action of each time step, "idle" does
             nothing at all.
+        demand_error: Standard deviation, relative to it, of what every agent's knowledge of its own
+            active and reactive demand is off by: independent, normal, per state and bus.
+        demand_step_kw: It knows them in multiples of this, in kW and kvar; 0 rounds nothing.
     """
 
     agent: str = ""
     meter: Literal["head", "first"] | None = None
     action: Literal["first", "idle"] | None = None
+    demand_error: float = 0.0
+    demand_step_kw: float = 0.0
 
 
 NO_FAULTS = Faults()
@@ -73,6 +78,15 @@ class HeldStates:
             self._step.lost[:, case.agents.index(faults.agent)] = True
         self._stuck_pu: Floats | None = None
         self.results: list[Actions] = []
+
+    def known(self) -> Floats:
+        """What the agents know of the demand when the step begins: (N, 2n) in kW, then kvar."""
+        base = np.concatenate(self._base, axis=1)
+        if self._faults.demand_error > 0.0:
+            normal = np.random.default_rng(_DEMAND_SEED).standard_normal(base.shape)
+            base *= 1.0 + self._faults.demand_error * normal
+        step_kw = self._faults.demand_step_kw
+        return np.round(base / step_kw) * step_kw if step_kw > 0.0 else base
 
     def hold(self, actions: Mapping[str, Floats]) -> dict[str, Floats]:
         """Hold the agents' actions (N, a_i); return the voltages (N, o_i) that each one reads."""

@@ -15,6 +15,7 @@ from tuning.commands.answers import EvaluateArgs
 from tuning.drawing.one_line import ONE_LINE_PNG, draw_one_line
 from tuning.judging.day_answers import evaluate_days
 from tuning.judging.day_evaluation import DayJudge
+from tuning.judging.shortfalls import shortfalls_of_days
 from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import Recipe
 from tuning.options.shared import TEST_DAYS
@@ -140,7 +141,9 @@ class Days(Subject):
             for record, work in zip(records, stages, strict=True)
         ]
         planned = judge.run(judge.foresight.decide)
+        idle = judge.judge(judge.idle).entry()
         return {
+            "warnings": shortfalls_of_days(entries[-1], idle),
             "case": self.case.name,
             "algorithm": recipe.named().title,
             "preset": recipe.preset,
@@ -153,7 +156,7 @@ class Days(Subject):
             "updates_per_s": rate(stages, "updates", "update_s"),
             "stages": entries,
             "yardsticks": {
-                "idle": judge.judge(judge.idle).entry(),
+                "idle": idle,
                 "price_rule": judge.judge(judge.price_rule()).entry(),
                 "receding_horizon": judge.judge(horizon).entry(),
                 "perfect_foresight": judge.judge(planned).entry(),

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tuning.drawing.panels import save_panels, tidy
 from tuning.drawing.pictures import GREY
+from tuning.subjects.headline import print_warnings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +53,7 @@ def print_days(report: Entry, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 120)
+    print_warnings(report, console)
     table = Table(
         box=box.SIMPLE,
         title=_title(report),

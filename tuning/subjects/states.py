@@ -14,6 +14,7 @@ from tuning.commands.answers import EvaluateArgs
 from tuning.judging.ac_check import ac_check
 from tuning.judging.answers import evaluate_states
 from tuning.judging.evaluation import Judge, test_states
+from tuning.judging.shortfalls import shortfalls_of_states
 from tuning.options.case_settings import write_case_settings
 from tuning.options.recipe import Recipe
 from tuning.records.measures import PER
@@ -137,7 +138,10 @@ class States(Subject):
             )
             for judgement, work in zip(judge.stages(team), stages, strict=True)
         ]
+        yardsticks = judge.yardsticks()
+        rivals = yardsticks["team_rule"], yardsticks["zero_action"]
         return {
+            "warnings": shortfalls_of_states(entries[-1], *rivals),
             "case": self.case.name,
             "algorithm": recipe.named().title,
             "preset": recipe.preset,
@@ -147,7 +151,7 @@ class States(Subject):
             "validation_states": trained.validation_episodes,
             "env_steps_per_s": rate(stages, "env_steps", "sample_s"),
             "updates_per_s": rate(stages, "updates", "update_s"),
-            **judge.yardsticks(),
+            **yardsticks,
             "stages": entries,
             "meters": judge.meter_errors(team) if probed else None,
             "rounds": _rounds(judge, team) if recipe.named().in_rounds else None,

@@ -13,6 +13,7 @@ from rich.table import Table
 from tuning.drawing.pictures import GREY, in_per_cent, save_picture
 from tuning.judging.paper_results import FOOTNOTE, MADDPG_1, TS_MADDPG, PaperResult
 from tuning.judging.samples import CDF_AT_PER_CENT
+from tuning.subjects.headline import print_warnings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,7 @@ def print_report(report: Entry, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, _FILE_WIDTH)
+    print_warnings(report, console)
     console.print(report_table(report))
     meters = report.get("meters")
     if meters:

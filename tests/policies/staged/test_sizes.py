@@ -63,7 +63,8 @@ def test_bounds_that_no_action_reaches_are_not_held():
 
 def test_episodes_follow_the_directions():
     assert episodes_of(1_100, 2) == [8_000, 12_000]
-    assert sum(episodes_of(1_100, 3)) <= 20_000
+    assert [sum(episodes_of(1_100, stages)) for stages in (1, 2, 3, 4)] == [20_000] * 4
+    assert episodes_of(30_000, 1) == [30_000]
     for buildings in (20, 40, 58, 60):
         rows = rows_to_fit(3 * buildings)
         assert rows >= 1.1 * (3 * buildings) * (3 * buildings + 3) / 2

@@ -21,7 +21,7 @@ def test_building_costs_by_hand(fork_case: Case) -> None:
     ]
     assert fork_case.control_cost_kw(p, q) == pytest.approx(np.array([by_hand]))
     p_base, q_base = np.array([[1.0, 2.0, 3.0]]), np.array([[-1.0, 0.0, 1.0]])
-    loss = loss_kw(fork_case.feeder, p_base + p, q_base + q)
+    loss = loss_kw(fork_case.feeder, fork_case.v_head_pu, p_base + p, q_base + q)
     assert fork_case.cost_kw(p_base, q_base, p, q) == pytest.approx(loss + sum(by_hand))
 
 

@@ -60,10 +60,10 @@ def by_cvxpy(case, p_base, q_base, price, soc_before, climate=None):
         v_sq >= case.v_min_pu**2 - 2 * case.v_min_pu * low,
         v_sq <= case.v_max_pu**2 + 2 * case.v_max_pu * high,
     ]
-    every = np.ones(steps)
+    every, priced = np.ones(steps), price / case.v_head_pu**2
     terms = (
-        (np.outer(price, feeder.branch_loss_p), p_total @ feeder.paths),
-        (np.outer(price, feeder.branch_loss_q), q_total @ feeder.paths),
+        (np.outer(priced, feeder.branch_loss_p), p_total @ feeder.paths),
+        (np.outer(priced, feeder.branch_loss_q), q_total @ feeder.paths),
         (np.outer(every, case.alpha_p), c - d),
         (np.outer(every, case.alpha_q), q),
     )

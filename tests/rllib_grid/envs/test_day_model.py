@@ -40,7 +40,7 @@ def test_cost_of_a_step_by_its_definition(small, model):
     price, soc = rng.uniform(0.1, 0.4, 50), small.capacity_kwh / 2
     done = model.outcome(p_base, q_base, price, np.tile(soc, (50, 1)), p_ctrl, q_ctrl)
     p, q = p_base + p_ctrl, q_base + q_ctrl
-    loss = power_flow.loss_kw(small.feeder, p, q)
+    loss = power_flow.loss_kw(small.feeder, small.v_head_pu, p, q)
     v_sq = power_flow.v_sq_pu(small.feeder, small.v_head_pu, p, q)
     excess = np.maximum(v_sq - 1.02**2, 0) / 2.04 + np.maximum(0.98**2 - v_sq, 0) / 1.96
     assert (excess > 0).any()

@@ -50,7 +50,7 @@ def test_power_flow_of_an_exported_feeder(name: str) -> None:
 
     # LinDistFlow leaves out the losses, and divides by the base voltage: second-order errors.
     linear_v = power_flow.v_pu(feeder, head, p_kw[None], q_kvar[None])[0]
-    linear_kw = power_flow.loss_kw(feeder, p_kw[None], q_kvar[None])[0]
+    linear_kw = power_flow.loss_kw(feeder, 1.0, p_kw[None], q_kvar[None])[0]
     served = np.array(feeder.served) - 1
     assert np.abs(linear_v - head).max() > 0.005
     assert np.abs(linear_v - v_pu[served]).max() < 0.15 * np.abs(linear_v - head).max() ** 1

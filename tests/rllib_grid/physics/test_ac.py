@@ -7,7 +7,7 @@ import pytest
 
 from rllib_grid import Case, Feeder, GridError
 from rllib_grid.physics import lindistflow
-from rllib_grid.physics.ac import branch_flows_kva, solve
+from rllib_grid.physics.ac import branch_currents_kva, solve
 
 
 @pytest.fixture(params=["ieee13", "sparse"])
@@ -37,12 +37,12 @@ def test_agrees_with_power_grid_model(loaded, grid_model_flow) -> None:
 def test_agrees_with_pandapower(loaded, pandapower_flow) -> None:
     feeder, draw = loaded
     p, q = draw(4)
-    flow, kva = solve(feeder, 0.98, p, q), branch_flows_kva(feeder, 0.98, p, q)
+    flow, current_kva = solve(feeder, 0.98, p, q), branch_currents_kva(feeder, 0.98, p, q)
     for state in range(len(p)):
-        v_pu, loss_kw, branch_kva = pandapower_flow(feeder, 0.98, p[state], q[state])
+        v_pu, loss_kw, branch_current_kva = pandapower_flow(feeder, 0.98, p[state], q[state])
         assert flow.v_pu[state] == pytest.approx(v_pu, abs=1e-8)
         assert flow.loss_kw[state] == pytest.approx(loss_kw, rel=1e-6)
-        assert kva[state] == pytest.approx(branch_kva, rel=1e-6, abs=1e-6)
+        assert current_kva[state] == pytest.approx(branch_current_kva, rel=1e-6, abs=1e-6)
 
 
 def test_one_bus_closed_form(one_bus: Feeder) -> None:
@@ -64,7 +64,7 @@ def test_small_loads_are_those_of_lindistflow(loaded) -> None:
     for share in (1e-2, 1e-3):
         flow = solve(feeder, 1.0, share * p, share * q)
         v_error = np.abs(flow.v_pu - lindistflow.v_pu(feeder, 1.0, share * p, share * q))
-        loss = lindistflow.loss_kw(feeder, share * p, share * q)
+        loss = lindistflow.loss_kw(feeder, 1.0, share * p, share * q)
         errors.append((v_error.max(), np.abs(flow.loss_kw / loss - 1).max()))
     assert errors[1][0] < errors[0][0] / 50
     assert errors[1][1] < errors[0][1] / 5
@@ -111,7 +111,7 @@ def test_a_load_beyond_the_nose_is_refused_by_name(one_bus: Feeder) -> None:
     with pytest.raises(
         GridError, match=r"state 1: .* the load is beyond what the feeder can carry"
     ):
-        branch_flows_kva(line, 1.0, p, 0 * p)
+        branch_currents_kva(line, 1.0, p, 0 * p)
 
 
 def test_a_collapsed_feeder_is_worse_than_any_other(one_bus: Feeder) -> None:

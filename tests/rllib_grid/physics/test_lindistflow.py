@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rllib_grid import Case, Feeder
+from rllib_grid.physics import ac
 from rllib_grid.physics.lindistflow import (
     branch_flows,
     loss_kw,
@@ -22,7 +23,7 @@ def test_two_bus_closed_form(one_bus: Feeder) -> None:
     assert v_pu(one_bus, 1.02, p, q) == pytest.approx(np.sqrt(expected), rel=1e-10)
     # r (P^2 + Q^2) / V^2, in kW from kW, ohm and kV
     loss = 0.5 * (p**2 + q**2)[:, 0] / 2.0**2 / 1000
-    assert loss_kw(one_bus, p, q) == pytest.approx(loss, rel=1e-10)
+    assert loss_kw(one_bus, 1.0, p, q) == pytest.approx(loss, rel=1e-10)
 
 
 def test_no_load_leaves_the_head_voltage(ieee13: Case) -> None:
@@ -35,7 +36,7 @@ def test_loss_is_the_sum_over_branches(ieee13: Case) -> None:
     p, q = np.random.default_rng(0).uniform(-300, 300, (2, 50, 12))
     flow_p, flow_q = branch_flows(feeder, p, q)
     by_branch = (feeder.r_ohm * (flow_p**2 + flow_q**2)).sum(axis=1) / (1000 * 2.97**2)
-    assert loss_kw(feeder, p, q) == pytest.approx(by_branch, rel=1e-10)
+    assert loss_kw(feeder, 1.0, p, q) == pytest.approx(by_branch, rel=1e-10)
 
 
 def test_flows_obey_the_balance_at_every_bus(ieee13: Case) -> None:
@@ -75,3 +76,12 @@ def test_small_signals_keep_their_digits_in_float32() -> None:
     single = magnitude_deviation_pu(signal.astype(np.float32), 1.02)
     assert single.dtype == np.float32
     assert single == pytest.approx(exact, rel=1e-6)
+
+
+def test_losses_are_those_of_the_current_at_the_heads_voltage(one_bus: Feeder) -> None:
+    p, q = np.array([[20.0]]), np.array([[10.0]])
+    for v_head_pu in (0.95, 1.025, 1.05):
+        light = loss_kw(one_bus, v_head_pu, p / 1e3, q / 1e3) * 1e6
+        full = ac.solve(one_bus, v_head_pu, p / 1e3, q / 1e3).loss_kw * 1e6
+        assert light == pytest.approx(full, rel=1e-4)
+        assert light == pytest.approx(loss_kw(one_bus, 1.0, p, q) / v_head_pu**2, rel=1e-10)

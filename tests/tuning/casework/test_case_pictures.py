@@ -56,7 +56,7 @@ def test_loss_is_what_buildings_do_not_cost():
     states = draw_states(case, 20)
     actions = rules.team_actions(case, *states)
     total = states[0] + actions.p_ctrl_kw, states[1] + actions.q_ctrl_kvar
-    expected = power_flow.loss_kw(case.feeder, *total)
+    expected = power_flow.loss_kw(case.feeder, case.v_head_pu, *total)
     assert case_pictures.loss_kw(case, actions) == pytest.approx(expected)
 
 

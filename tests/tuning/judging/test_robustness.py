@@ -64,6 +64,7 @@ def test_every_disturbance_in_table_file_and_picture(door, runs, tmp_path):
 
     # Stage 1 reads nothing, and its states are the same in every row.
     blind = [name for name in rows if name.startswith(("meters", "demand", "a probe"))]
+    assert per("own demand known to 1.0%", 0) != per("nothing", 0)
     assert {per(name, 0) for name in blind} == {per("nothing", 0)}
     assert per("agent_0 is idle", 0) != per("nothing", 0)
     # Stage 2 does: each disturbance shows, and worse meters more so.

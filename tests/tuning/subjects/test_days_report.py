@@ -113,3 +113,8 @@ def test_the_picture_of_heated_buildings_has_two_panels_more(report, heated, tmp
     file = draw_day(report["day"], tmp_path)
     plain = imread(file).shape
     assert (tall[0] / plain[0], tall[1] / plain[1]) == (1.5, 1.0)
+
+
+def test_warnings_stand_at_the_top(report, capsys) -> None:
+    print_days({**report, "warnings": ["worse than no control"]})
+    assert capsys.readouterr().out.startswith("warning: worse than no control\n")

@@ -138,3 +138,9 @@ def test_paper_rows_are_distribution_functions():
         assert values == sorted(values)
         assert list(result.per_cdf) == ["5", "10", "15", "20", "25", "30"]
     assert re.search("620,00", paper.MADDPG_1.episodes)
+
+
+def test_warnings_stand_at_the_top(content):
+    assert "warning" not in printed(content)
+    lines = printed({**content, "warnings": ["worse than no control", "and more"]}).splitlines()
+    assert lines[:2] == ["warning: worse than no control", "warning: and more"]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from policies.networks.action_limits import ActionCircles
 from rllib_grid import Case
+from rllib_grid.physics import lindistflow
 from tuning.judging.samples import Floats
 
 _COLLAPSED_V_SQ = 1e-12  # the square root has no slope at 0
@@ -31,9 +32,10 @@ class ExactModel:
 
     def __init__(self, case: Case, dtype: torch.dtype = torch.float32) -> None:
         feeder, layout, n = case.feeder, case.layout, case.num_buses
+        loss_p, loss_q = lindistflow.losses(feeder, case.v_head_pu)
         sides = (
-            (layout.p_columns, feeder.loss_p, feeder.v_sq_per_kw),
-            (layout.q_columns, feeder.loss_q, feeder.v_sq_per_kvar),
+            (layout.p_columns, loss_p, feeder.v_sq_per_kw),
+            (layout.q_columns, loss_q, feeder.v_sq_per_kvar),
         )
         scales = (
             (layout.p_scale_kw, layout.q_scale_kvar),
