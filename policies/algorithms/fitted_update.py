@@ -28,6 +28,7 @@ REST_STEPS = 1_000  # of the network for the rest, at each fit
 STARTED_FROM = 20_000  # rows at most that the first actors are fitted to
 REST_ROWS = 512  # of a step
 HELPS = 0.9  # factor on the held-out error from which the network for the rest is kept
+STILL = 1e-5  # error on new rows up to which the fit before is kept
 OLD = (1.0, 0.02)  # what rows far from the actors may count, beside 1 for those around them
 
 
@@ -68,7 +69,7 @@ class FittedUpdate(MADDPGUpdate):
         """
         z, y = torch.cat([rows["state"], rows["action"]], 1), rows["reward"].t()
         critic = self.critic
-        fit, weight = self._fitted(z, y, near)
+        fit, weight = self._kept(z, y) or self._fitted(z, y, near)
         critic.take(fit.quadratic)
         if self.lagrangian is not None:
             self.lagrangian.take(fit_observations(z, rows["obs"], weight))
@@ -89,6 +90,15 @@ class FittedUpdate(MADDPGUpdate):
         z = torch.cat([inputs[:, :s], self.actor(inputs)], 1) - quadratic.mean
         slope = quadratic.linear[0, s:] + 2.0 * z @ quadratic.matrix[0, :, s:]
         return affine_start(self.actor, inputs, slope, 2.0 * quadratic.matrix[0, s:, s:])
+
+    def _kept(self, z: Tensor, y: Tensor) -> tuple[Fit, Tensor] | None:
+        """The fit before, such as that of the stage before, where it is exact on all rows."""
+        known = self.critic.quadratic
+        left = (y - known.of_rows(z)).double()
+        error = left.square().mean(1).sqrt() / y.double().std(1)
+        if not bool((error < STILL).all()):
+            return None
+        return Fit(known, error, 0, z.shape[1]), torch.ones_like(z[:, 0])
 
     def _fitted(self, z: Tensor, y: Tensor, near: Tensor) -> tuple[Fit, Tensor]:
         """The fit whose rows count what serves the held-out rows near the actors best."""

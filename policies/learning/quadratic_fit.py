@@ -33,6 +33,7 @@ FLOOR = 1e-3  # the same, below which a direction is no longer brought up to the
 HELD_OUT = 20  # one row in so many is held out
 ITERATIONS = 1_000  # of one pass at most
 PASSES = 4  # at most
+GOOD = 2e-6  # error, relative to the spread, below which nothing is left to win
 WORTH = 0.25  # factor on the mean square error that a further pass must win
 PROGRESS = 0.99  # factor on the held-out error that counts as progress
 PATIENCE = 0.2  # iterations without any, as a share of those before, that end a pass
@@ -159,13 +160,14 @@ class Rows:
         return (values * values).double() @ self.weight.double()
 
 
-def cgls(rows: Rows, held: Rows, y: Tensor, y_held: Tensor) -> tuple[Tensor, int]:
+def cgls(rows: Rows, held: Rows, y: Tensor, y_held: Tensor, enough: Tensor) -> tuple[Tensor, int]:
     """Fit X until rows that are held out win no more by it.
 
     Args:
         rows, held: whitened, to fit on and held out.
         y: (n, N), its weighted mean 0.
         y_held: (n, N').
+        enough: (n,) mean square of what may be left of held-out rows.
 
     Returns:
         X (n, R + 1, R + 1), and the number of iterations.
@@ -187,10 +189,13 @@ def cgls(rows: Rows, held: Rows, y: Tensor, y_held: Tensor) -> tuple[Tensor, int
         x.addcmul_(step[:, :, None], direction)
         left -= step * change
         left_held -= step * (held.values(direction) - mean)
-        error = float((held.square(left_held) / size).mean())
+        now = held.square(left_held)
+        error = float((now / size).mean())
         if error < least:
             best.copy_(x)
             least = error
+            if bool((now < enough).all()):
+                break
         if error < PROGRESS**2 * mark:
             mark, marked = error, iteration
         elif iteration - marked > max(LEAST_PATIENCE, PATIENCE * iteration):
@@ -231,6 +236,7 @@ def fit_quadratic(
     if start is not None:
         x = directions.unknowns(start)
     found, error, iterations = None, torch.full_like(x[:, 0, 0], torch.inf), 0
+    spread = held.square(held.y - held.mean(held.y)).clamp(min=_TINY)
     for turn in range(PASSES + 1):
         quadratic = directions.quadratic(x, torch.zeros_like(error))
         left, left_held = (part.y - quadratic.of_rows(part.z) for part in (rows, held))
@@ -240,13 +246,13 @@ def fit_quadratic(
         worth = bool(now.sum() < WORTH * error.sum())
         if bool(now.sum() < error.sum()):
             found, error = directions.quadratic(x, constant[:, 0]), now
-        if not worth or turn == PASSES:
+        if not worth or turn == PASSES or bool((now < GOOD**2 * spread).all()):
             break
         size = now.sqrt().clamp(min=_TINY)[:, None]
-        more, count = cgls(rows, held, (left / size).to(z.dtype), (left_held / size).to(z.dtype))
+        scaled = ((part / size).to(z.dtype) for part in (left, left_held))
+        more, count = cgls(rows, held, *scaled, (GOOD / size[:, 0]).square() * spread / 4)
         iterations += count
         x = x + more.double() * size[:, :, None]
-    spread = held.square(held.y - held.mean(held.y))
-    relative = (error / spread.clamp(min=_TINY)).sqrt()
+    relative = (error / spread).sqrt()
     assert found is not None  # the first turn is better than nothing
     return Fit(found, relative, iterations, directions.count)

@@ -24,6 +24,7 @@ from policies.sampling.lanes import Lanes
 SPREAD = 6.0  # standard deviation of rewards as they are learnt
 EPISODES = 20_000  # of all stages, unless a fit needs more
 SURPLUS = (1.2, 1.1)  # rows of a fit over its unknowns: better, and just enough
+AMPLE = 1.6  # the same, where `EPISODES` would not do anyway: a third of the iterations
 LATER = 1_800  # least episodes of the stages behind the first
 FIRST_SHARE = 0.4  # of the episodes, for the first of two stages
 UPDATES = (6_000, 14_000)  # of the first stage, and of each later one
@@ -124,11 +125,13 @@ def _directions(rows: NDArray[np.float32]) -> int:
 def rows_to_fit(directions: int) -> int:
     """Rows from which a quadratic in so many variables can be told.
 
-    Just enough is what they are where more would not fit into `EPISODES`.
+    Just enough is what they are where more would not fit into `EPISODES`, and ample where those
+    would not either.
     """
     unknowns = directions * (directions + 3) // 2 + 1
-    better, enough = (math.ceil(surplus * unknowns) for surplus in SURPLUS)
-    return max(enough, min(better, EPISODES - LATER - SURVEYED))
+    ample, better, enough = (math.ceil(surplus * unknowns) for surplus in (AMPLE, *SURPLUS))
+    room = EPISODES - LATER - SURVEYED
+    return ample if enough > room else max(enough, min(better, room))
 
 
 def episodes_of(warmup: int, stages: int) -> list[int]:

@@ -11,6 +11,7 @@ from policies import MADDPG
 from policies.algorithms import fitted_update
 from policies.algorithms.fitted_update import FittedUpdate
 from policies.algorithms.maddpg_update import CRITIC
+from policies.learning.quadratic_fit import fit_quadratic
 
 FITTED = {"critic_net": "fitted", "actor_lr": 1e-2}
 
@@ -137,3 +138,21 @@ def test_two_learners_fit_what_one_fits(ray_session):
     for name in ("matrix", "linear", "constant"):
         key = next(k for k in found[0] if k.startswith(CRITIC) and k.endswith(f"network.{name}"))
         np.testing.assert_array_equal(found[0][key], found[1][key])
+
+
+def test_a_fit_that_is_exact_on_new_rows_too_is_kept(monkeypatch):
+    fitted = []
+    monkeypatch.setattr(
+        fitted_update,
+        "fit_quadratic",
+        lambda *rows: fitted.append(len(rows[0])) or fit_quadratic(*rows),
+    )
+    rng = torch.Generator().manual_seed(0)
+    update = made_update()
+    for count, factor in ((400, 1.0), (600, 1.0), (600, 1.001)):
+        z = torch.rand(count, 2, generator=rng) * 2 - 1
+        rows = {"state": z[:, :1], "action": z[:, 1:]}
+        rows["reward"] = factor * -z.square().sum(1, keepdim=True)
+        figures = update.fit(rows, torch.zeros(count, dtype=torch.bool), z[:, :1], rng)
+        assert figures["exact"] and figures["fit_error"] < 1e-5
+    assert fitted == [400, 600]  # and not where nothing has changed
