@@ -249,8 +249,9 @@ def fit_quadratic(
         if not worth or turn == PASSES or bool((now < GOOD**2 * spread).all()):
             break
         size = now.sqrt().clamp(min=_TINY)[:, None]
-        scaled = ((part / size).to(z.dtype) for part in (left, left_held))
-        more, count = cgls(rows, held, *scaled, (GOOD / size[:, 0]).square() * spread / 4)
+        left, left_held = ((part / size).to(z.dtype) for part in (left, left_held))
+        enough = (GOOD / size[:, 0]).square() * spread / 4
+        more, count = cgls(rows, held, left, left_held, enough)
         iterations += count
         x = x + more.double() * size[:, :, None]
     relative = (error / spread).sqrt()

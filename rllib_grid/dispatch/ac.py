@@ -57,8 +57,8 @@ class AcDispatch:
         for name in ("s_max_kva", "branch_limit_kva"):
             if getattr(case, name) is not None:
                 raise GridError(
-                    f"{name} is set, but the AC dispatch has no limits on apparent power: "
-                    'use physics="lindistflow"'
+                    f"{name} is set, but AcDispatch has no limits on apparent power: take "
+                    "make_dispatch"
                 )
         self.case = case
         feeder, n = case.feeder, case.num_buses

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import clarabel
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rllib_grid.cases.case import Case
 from rllib_grid.checks import Array
+from rllib_grid.dispatch.clarabel_runs import quiet_settings, solved
 from rllib_grid.dispatch.lindistflow import joined_states
-from rllib_grid.errors import GridError
-from rllib_grid.extras import extra_module
-
-_PER_MVA = 1000.0  # powers are in MVA inside, which keeps the solver's numbers near 1
 
 
 class RelaxedResult(NamedTuple):
@@ -43,55 +43,78 @@ class ConeRelaxation:
     convex relaxation of optimal power flow in radial networks", IEEE Transactions on Automatic
     Control, 2015), and is checked here state by state.
 
-    Stated once in cvxpy with parameters and solved by Clarabel. A reference to check `AcDispatch`
-    against, not a fast route.
+    Ratings are exact in it: p_ctrl^2 + q_ctrl^2 <= s_max_kva^2 for inverters, and for branches
+    l <= branch_limit_kva^2, which limits their current. Stated once, and solved by Clarabel state
+    by state.
 
     Args:
-        case: what to dispatch, without limits on apparent power.
+        case: what to dispatch.
     """
 
     def __init__(self, case: Case) -> None:
-        cp = extra_module("cvxpy", "bench")
-
         self.case = case
         feeder, n, branches = case.feeder, case.num_buses, case.feeder.num_nodes
-        self._r, self._x = feeder.r_ohm / feeder.v_base_kv**2, feeder.x_ohm / feeder.v_base_kv**2
-        parent = np.array(feeder.parent)
-        feeds = np.zeros((branches, branches + 1))  # [l, i] = 1: node i is where branch l begins
-        feeds[np.arange(branches), parent] = 1.0
-        serves = np.zeros((branches, n))  # [l, b] = 1: branch l feeds bus b + 1
-        serves[np.array(feeder.served) - 1, np.arange(n)] = 1.0
-
-        self._base = cp.Parameter(2 * n)
-        self._ctrl = cp.Variable(2 * n)
-        self._p, self._q = cp.Variable(branches), cp.Variable(branches)
-        self._l, self._v = cp.Variable(branches), cp.Variable(branches + 1)
-        self._begin = feeds @ self._v
-        s = self._base + self._ctrl
-        leaving_p, leaving_q = feeds[:, 1:].T @ self._p, feeds[:, 1:].T @ self._q
-        fall = 2 * (cp.multiply(self._r, self._p) + cp.multiply(self._x, self._q))
-        rise = cp.multiply(self._r**2 + self._x**2, self._l)
-        bounds = np.concatenate([case.p_limit_kw, case.q_limit_kvar]) / _PER_MVA
-        v_bus = self._v[np.array(feeder.served)]
-        constraints = [
-            self._p - cp.multiply(self._r, self._l) == serves @ s[:n] + leaving_p,
-            self._q - cp.multiply(self._x, self._l) == serves @ s[n:] + leaving_q,
-            self._v[1:] == self._begin - fall + rise,
-            self._v[0] == case.v_head_pu**2,
-            cp.abs(self._ctrl) <= bounds,
-            v_bus >= case.v_min_pu**2,
-            v_bus <= case.v_max_pu**2,
-            # l v >= P^2 + Q^2 as |2P, 2Q, l - v| <= l + v
-            cp.norm(cp.vstack([2 * self._p, 2 * self._q, self._l - self._begin]), axis=0)
-            <= self._l + self._begin,
-        ]
-        alpha = np.concatenate([case.alpha_p, case.alpha_q]) * _PER_MVA**2
-        beta = np.concatenate([case.beta_p, case.beta_q]) * _PER_MVA
-        cost = alpha @ cp.square(self._ctrl) + beta @ self._ctrl
+        limit = np.concatenate([case.p_limit_kw, case.q_limit_kvar])
+        self._unit = float(limit.mean())  # kVA that count as 1, which keeps numbers near 1
+        self._r = feeder.r_ohm * self._unit / feeder.base_kva_ohm
+        self._columns = np.split(np.arange(2 * n + 4 * branches), _ends(n, branches))
+        self._serves = np.zeros((branches, n))  # [l, b] = 1: branch l feeds bus b + 1
+        self._serves[np.array(feeder.served) - 1, np.arange(n)] = 1.0
+        rows, sides, cones = self._stated(limit / self._unit)
+        self._rows, self._sides, self._cones = sp.csc_matrix(rows), sides, cones
+        alpha = np.concatenate([case.alpha_p, case.alpha_q])
+        cost = np.zeros((2, rows.shape[1]))  # of x^2 and of x, all over the unit
+        cost[0, : 2 * n] = alpha * self._unit
+        cost[1, : 2 * n] = np.concatenate([case.beta_p, case.beta_q])
+        cost[1, self._columns[3]] = self._r
+        self._curved, self._linear = sp.diags(2 * cost[0], format="csc"), cost[1]
         self._fixed = float((case.gamma_p + case.gamma_q).sum())
-        loss = _PER_MVA * (self._r @ self._l)
-        self._problem = cp.Problem(cp.Minimize(loss + cost), constraints)
-        self._optimal, self._infeasible = cp.OPTIMAL, cp.INFEASIBLE
+
+    def _stated(self, limit: Array) -> tuple[Array, Array, list[Any]]:
+        """Rows A and sides b of A x + s = b, s in the cones, of x = (ctrl, P, Q, l, v)."""
+        case, feeder = self.case, self.case.feeder
+        n, branches = case.num_buses, feeder.num_nodes
+        ctrl, flow_p, flow_q, square, volt = self._columns
+        x_pu = feeder.x_ohm * self._unit / feeder.base_kva_ohm
+        parent, every = np.array(feeder.parent), np.arange(branches)
+        eye = np.eye(2 * n + 4 * branches)
+        head_sq = case.v_head_pu**2
+        inner, first = parent > 0, np.where(parent > 0, 0.0, head_sq)
+        begin = np.zeros((branches, len(eye)))  # v where each branch begins, but for the head
+        begin[every[inner], volt[parent[inner] - 1]] = 1.0
+        leaving = np.zeros((branches, branches))  # [l, k] = 1: branch k begins where l ends
+        leaving[parent[inner] - 1, every[inner]] = 1.0
+
+        balance = np.zeros((2, branches, len(eye)))
+        for side, (part, flow, z_pu) in enumerate(
+            ((ctrl[:n], flow_p, self._r), (ctrl[n:], flow_q, x_pu))
+        ):
+            balance[side][:, flow] = np.eye(branches) - leaving
+            balance[side][every, square] = -z_pu
+            balance[side][:, part] = -self._serves
+        drop = eye[volt] - begin
+        drop[every, flow_p] += 2 * self._r
+        drop[every, flow_q] += 2 * x_pu
+        drop[every, square] -= self._r**2 + x_pu**2
+        at_bus = eye[volt[np.array(feeder.served) - 1]]
+        ones = np.ones(n)
+        below = [(eye[ctrl], limit), (-eye[ctrl], limit)]
+        below += [(at_bus, case.v_max_pu**2 * ones), (-at_bus, -(case.v_min_pu**2) * ones)]
+        if case.branch_limit_kva is not None:
+            below.append((eye[square], (case.branch_limit_kva / self._unit) ** 2))
+        parts = [(balance.reshape(-1, len(eye)), np.zeros(2 * branches)), (drop, first), *below]
+        cones: list[Any] = [clarabel.ZeroConeT(3 * branches)]
+        cones.append(clarabel.NonnegativeConeT(sum(len(side) for _, side in below)))
+        # l v >= P^2 + Q^2 as |2P, 2Q, l - v| <= l + v
+        tips = (eye[square] + begin, 2 * eye[flow_p], 2 * eye[flow_q], eye[square] - begin)
+        parts.append(_circles(tips, (first, 0 * first, 0 * first, -first)))
+        cones += [clarabel.SecondOrderConeT(4)] * branches
+        if case.s_max_kva is not None:
+            controls = (0 * eye[:n], eye[ctrl[:n]], eye[ctrl[n:]])
+            parts.append(_circles(controls, (case.s_max_kva / self._unit, 0 * ones, 0 * ones)))
+            cones += [clarabel.SecondOrderConeT(3)] * n
+        rows, sides = zip(*parts, strict=True)
+        return np.concatenate(rows), np.concatenate(sides), cones
 
     def solve(self, p_base_kw: Array, q_base_kvar: Array) -> RelaxedResult:
         """Dispatch N states.
@@ -104,20 +127,40 @@ class ConeRelaxation:
                 infeasibility.
         """
         base = joined_states(self.case, p_base_kw, q_base_kvar)
-        n = self.case.num_buses
+        n, feeder = self.case.num_buses, self.case.feeder
         ctrl, v_pu = np.full_like(base, np.nan), np.full((len(base), n), np.nan)
         cost_kw, gap_kw = np.full((2, len(base)), np.nan)
-        for i, state in enumerate(base):
-            self._base.value = state / _PER_MVA
-            self._problem.solve(solver="CLARABEL")
-            if self._problem.status == self._optimal:
-                ctrl[i] = _PER_MVA * self._ctrl.value
-                v_pu[i] = np.sqrt(self._v.value[np.array(self.case.feeder.served)])
-                cost_kw[i] = self._problem.value + self._fixed
-                flow_sq = self._p.value**2 + self._q.value**2
-                idle = self._l.value - flow_sq / self._begin.value
-                gap_kw[i] = _PER_MVA * float(self._r @ idle)
-            elif self._problem.status != self._infeasible:
-                raise GridError(f"state {i}: Clarabel ends with status {self._problem.status!r}")
+        first, sides, solver = self._columns, self._sides.copy(), None
+        settings = quiet_settings()
+        for i, state in enumerate(base / self._unit):
+            served = state.reshape(2, n) @ self._serves.T
+            sides[: 2 * feeder.num_nodes] = served.reshape(-1)
+            if solver is None:
+                solver = clarabel.DefaultSolver(
+                    self._curved, self._linear, self._rows, sides, self._cones, settings
+                )
+            else:
+                solver.update(b=sides)
+            answer = solver.solve()
+            if not solved(i, answer):
+                continue
+            x = np.array(answer.x)
+            c, p, q, square, v = (x[columns] for columns in first)
+            ctrl[i] = self._unit * c
+            v_pu[i] = np.sqrt(v[np.array(feeder.served) - 1])
+            cost_kw[i] = self._unit * answer.obj_val + self._fixed
+            begin = np.concatenate([[self.case.v_head_pu**2], v])[list(feeder.parent)]
+            gap_kw[i] = self._unit * float(self._r @ (square - (p**2 + q**2) / begin))
         feasible = np.isfinite(cost_kw)
         return RelaxedResult(ctrl[:, :n], ctrl[:, n:], v_pu, cost_kw, feasible, gap_kw)
+
+
+def _ends(n: int, branches: int) -> list[int]:
+    """Where the parts of x = (ctrl, P, Q, l, v) end, but for the last."""
+    return [2 * n + k * branches for k in range(4)]
+
+
+def _circles(parts: Sequence[Array], sides: Sequence[Array]) -> tuple[Array, Array]:
+    """Second-order cones of affine parts, tip first: rows and sides, a cone after the other."""
+    rows = -np.stack(parts, axis=1)
+    return rows.reshape(-1, rows.shape[2]), np.stack(sides, axis=1).reshape(-1)

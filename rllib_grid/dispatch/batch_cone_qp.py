@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from rllib_grid.checks import Array
 from rllib_grid.dispatch.batch_qp import Solutions
+from rllib_grid.dispatch.clarabel_runs import quiet_settings, solved
 from rllib_grid.errors import GridError
 
 _KKT_TOLERANCE = 1e-6  # an interior point method stops short of the corner
-_SOLVER_TOLERANCE = 1e-10
 
 
 class BatchConeQP:
@@ -67,17 +67,17 @@ class BatchConeQP:
         low, high = lower * self._per_row, upper * self._per_row
         count = len(self._radius)
         c = np.zeros((size, count, 2)) if centre is None else centre / self._radius[:, None]
-        x, duals, solved = self._run(f, low, high, c)
+        x, duals, feasible = self._run(f, low, high, c)
         side, row, cone = np.split(duals, [2 * k, 2 * k + 2 * len(self._rows)], axis=1)
         bounds = np.hstack([side[:, :k] - side[:, k:], np.subtract(*np.split(row, 2, axis=1))])
         residual = self._residual(f, low, high, c, x, bounds, cone.reshape(size, count, 3))
-        for i in np.flatnonzero(solved & ~(residual <= _KKT_TOLERANCE)):
+        for i in np.flatnonzero(feasible & ~(residual <= _KKT_TOLERANCE)):
             raise GridError(
                 f"state {i}: no proven optimum (KKT residual {residual[i]:.1e}, must be <= "
                 f"{_KKT_TOLERANCE:g}); impedances, limits or costs are too many orders of "
                 "magnitude apart"
             )
-        return Solutions(x * self._limit, bounds / self._per_multiplier, solved, residual)
+        return Solutions(x * self._limit, bounds / self._per_multiplier, feasible, residual)
 
     def _run(
         self, f: Array, low: Array, high: Array, c: Array
@@ -94,12 +94,9 @@ class BatchConeQP:
         sides = np.hstack([np.ones((size, 2 * k)), high, -low, _tipped(c).reshape(size, -1)])
         cones: list[Any] = [clarabel.NonnegativeConeT(2 * k + 2 * len(self._rows))]
         cones += [clarabel.SecondOrderConeT(3)] * count
-        settings = clarabel.DefaultSettings()
-        settings.verbose, settings.presolve_enable = False, False  # `update` needs all rows
-        for name in ("tol_gap_abs", "tol_gap_rel", "tol_feas"):
-            setattr(settings, name, _SOLVER_TOLERANCE)
+        settings = quiet_settings()
         x, duals = np.full_like(f, np.nan), np.full_like(sides, np.nan)
-        solved = np.zeros(size, np.bool_)
+        feasible = np.zeros(size, np.bool_)
         shared = (sp.csc_matrix(np.triu(self._hessian)), sp.csc_matrix(constraints))
         solver = None
         for i in range(size):
@@ -110,12 +107,9 @@ class BatchConeQP:
             else:
                 solver.update(q=f[i], b=sides[i])
             answer = solver.solve()
-            status = str(answer.status)
-            if status in ("Solved", "AlmostSolved"):  # the residual decides
-                x[i], duals[i], solved[i] = answer.x, answer.z, True
-            elif status not in ("PrimalInfeasible", "AlmostPrimalInfeasible"):
-                raise GridError(f"state {i}: Clarabel ends with status {status!r}")
-        return np.clip(x, -1.0, 1.0), duals, solved
+            if solved(i, answer):
+                x[i], duals[i], feasible[i] = answer.x, answer.z, True
+        return np.clip(x, -1.0, 1.0), duals, feasible
 
     def _residual(
         self, f: Array, low: Array, high: Array, c: Array, x: Array, bounds: Array, cone: Array

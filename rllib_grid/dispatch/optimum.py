@@ -7,6 +7,7 @@ from typing import Protocol
 from rllib_grid.cases.case import Case
 from rllib_grid.checks import Array
 from rllib_grid.dispatch.ac import AcDispatch
+from rllib_grid.dispatch.ac_cone import AcConeDispatch
 from rllib_grid.dispatch.cone import ConeDispatch
 from rllib_grid.dispatch.lindistflow import DispatchResult, OptimalDispatch
 
@@ -25,12 +26,9 @@ def make_dispatch(case: Case) -> Dispatch:
 
     Args:
         case: what to dispatch.
-
-    Raises:
-        GridError: if AC physics meet limits on apparent power.
     """
     if case.physics == "ac":
-        return AcDispatch(case)
+        return AcConeDispatch(case) if case.limits_apparent_power else AcDispatch(case)
     if case.limits_apparent_power:
         return ConeDispatch(case)
     return OptimalDispatch(case)

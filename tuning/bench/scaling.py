@@ -12,6 +12,7 @@ from rich.console import Console
 
 from policies.algorithms.maddpg import MADDPG
 from rllib_grid import JointGridEnv, make_case
+from tuning.bench import critic_fit
 from tuning.bench.measuring import LANES, Rates, Sides, rate_table, rates_of, write_rates
 from tuning.bench.second_stage import sample, second_stage, update
 from tuning.cluster.local_ray import local_ray
@@ -28,7 +29,10 @@ BY_AGENTS = {m: f"synthetic-12-{m}" for m in (2, 4, 6, 12)} | {100: "synthetic-1
 BY_BUSES = {n: f"synthetic-{n}-12" for n in (12, 30, 100, 300, 1000)}
 GROWTH_LANES = 1000  # fewer than `LANES`, for feeders of 1,000 buses
 
-_UPDATES, _STEPS = "updates/s", "environment steps/s"
+FITTED_BUSES = 300  # most for which the fit is measured: it has 9 n^2 / 2 unknowns
+FITTED_ROWS = 4_096
+
+_UPDATES, _STEPS, _FIT = "updates/s", "environment steps/s", "rows/s of an iteration of the fit"
 _GROWTH = {"agents": BY_AGENTS, "buses": BY_BUSES}
 _LINES = {_UPDATES: ("#0072b2", "one update"), _STEPS: ("#d55e00", "one environment step")}
 
@@ -69,6 +73,12 @@ def run_scaling(args: BenchArgs) -> None:
             measure_algorithms(f"{_UPDATES} by {by}", update, recipes, GROWTH_LANES)
             environments = {case: _environment(case, args.seed) for case in cases.values()}
             measure(f"{_STEPS} by {by}", environments)
+        fits = {
+            case: critic_fit.iteration(case, FITTED_ROWS, args.seed)[critic_fit.FIT]
+            for size, case in _GROWTH["buses"].items()
+            if size <= FITTED_BUSES
+        }
+        measure(f"{_FIT} by buses", fits)
     console.print(rate_table("scaling", results))
     write_rates(run.path / "scaling.json", args.case, results)
     save_picture(run.path / "scaling.png", partial(_draw, results))

@@ -11,6 +11,7 @@ from rich.console import Console
 from policies.algorithms.maddpg import MADDPG
 from rllib_grid import AcDispatch, CvxpyDispatch, JointGridEnv, OptimalDispatch, make_case
 from rllib_grid.extras import extra_module
+from tuning.bench import critic_fit
 from tuning.bench.measuring import LANES, Rates, Sides, rate_table, rates_of, write_rates
 from tuning.bench.plain_loop import PlainLoop
 from tuning.bench.scaling import run_scaling
@@ -50,6 +51,11 @@ def run_bench(args: BenchArgs) -> None:
             ("AC environment, steps/s", _ac_environment(args)),
             ("sampling through the RLlib runner, steps/s", _sampling(algo)),
             ("learner, updates/s", _learner(algo)),
+            (
+                "critic in closed form, rows/s of an iteration",
+                critic_fit.iteration_at_training_size(args.case, args.seed),
+            ),
+            ("critic in closed form, fits/s", critic_fit.whole(args.case, args.seed)),
             ("optimal dispatch, states/s", _dispatch(args)),
             ("one decision, per s", _decision(algo, args)),
         ):

@@ -46,14 +46,14 @@ def ac_check(
 
     Returns:
         The entry of ``report.json``; None where there is nothing to check (the case is an AC one)
-        or no AC optimum to check against (it limits apparent power).
+        or no AC optimum to check against.
             ``lindistflow``: figures of the last stage as LinDistFlow has them, lowest and highest
             voltage of all buses and states among them.
             ``rescored``: the same actions, taken on LinDistFlow's voltages, under AC.
             ``run_on_ac``: controllers that measure AC voltages, as they would in a real grid.
             ``model_error``: what LinDistFlow gets wrong, see `model_errors`.
     """
-    if case.physics == "ac" or case.limits_apparent_power:
+    if case.physics == "ac":
         return None
     ac_case = case.replace(physics="ac")
     count = max(1, _MOST_NUMBERS // case.num_buses)

@@ -7,6 +7,7 @@ import pytest
 
 from rllib_grid import Case, Feeder, GridError, OptimalDispatch, make_case, make_dispatch
 from rllib_grid.dispatch.ac import KKT_TOLERANCE, AcDispatch
+from rllib_grid.dispatch.ac_cone import AcConeDispatch
 from rllib_grid.dispatch.ac_relaxation import ConeRelaxation
 from rllib_grid.physics.ac import solve
 from rllib_grid.physics.sensitivity import gradient
@@ -124,8 +125,10 @@ def test_dispatch_follows_the_physics(ieee13: Case) -> None:
 
 
 def test_limits_on_apparent_power_are_refused(ieee13: Case) -> None:
-    with pytest.raises(GridError, match=r's_max_kva is set, .* use physics="lindistflow"'):
-        make_dispatch(ieee13.replace(physics="ac", s_max_kva=100.0))
+    limited = ieee13.replace(physics="ac", s_max_kva=100.0)
+    with pytest.raises(GridError, match=r"s_max_kva is set, .* take make_dispatch"):
+        AcDispatch(limited)
+    assert isinstance(make_dispatch(limited), AcConeDispatch)
 
 
 def test_no_states(ieee13: Case) -> None:

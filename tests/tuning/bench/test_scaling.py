@@ -63,6 +63,7 @@ def test_bench_of_scaling_measures_every_side(door, small, ray_session, tmp_path
         "updates/s by buses": agents[1:],
         "environment steps/s by agents": agents,
         "environment steps/s by buses": agents[1:],
+        "rows/s of an iteration of the fit by buses": agents[1:],
     }
     assert all(rate > 0 for sides in content["rates"].values() for rate in sides.values())
     assert content["case"] == "ieee13"

@@ -21,6 +21,8 @@ def test_bench_measures_every_comparison(tmp_path: Path, ray_session, capsys) ->
         "AC environment, steps/s": 3,
         "sampling through the RLlib runner, steps/s": 1,
         "learner, updates/s": 3,
+        "critic in closed form, rows/s of an iteration": 2,
+        "critic in closed form, fits/s": 1,
         "optimal dispatch, states/s": 3,
         "one decision, per s": 2,
     }
