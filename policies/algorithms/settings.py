@@ -168,7 +168,7 @@ _TABLE = (
     Setting(
         "whiten_floor",
         float,
-        1e-3,
+        1e-2,
         "relative standard deviation below which an axis is no longer magnified in full",
         "networks",
     ),

@@ -37,6 +37,7 @@ BASE = "base"
 TOGETHER = "+"
 CHANGES: dict[str, tuple[str, ...]] = {
     "fast": (
+        "critic_net=quadratic-residual",
         "critic_net=paper",
         "actor_net=paper",
         "actor_step=own",
@@ -47,10 +48,13 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "sigma=0.3,0.1",
         "actor_width=32+critic_width=32",
         "actor_width=128+critic_width=128",
-        "updates_per_episode=0.5",
-        "updates_per_episode=2",
+        "reward_scale=0.5",
+        "actor_lr=2e-3",
+        "updates_per_episode=1",
+        "constraint=none",
         "collect_share=1",
         "lr_decay=constant",
+        "lr_decay=constant+actor_lr=2e-3",
         "tau=1",
     ),
     "paper": (
