@@ -28,6 +28,8 @@ AMPLE = 1.6  # the same, where `EPISODES` would not do anyway: a third of the it
 LATER = 1_800  # least episodes of the stages behind the first
 FIRST_SHARE = 0.4  # of the episodes, for the first of two stages
 UPDATES = (6_000, 14_000)  # of the first stage, and of each later one
+ACTOR_RATE = 1e-2  # of actors whose critic is fitted
+RATED_DIRECTIONS = 50  # up to which it is that; beyond, it falls as their number grows
 WARMUP = 1_000  # episodes at least before the first update of a stage
 VALIDATED = (2_000, 10_000)  # episodes of a validation: as a rule, and where bounds are in reach
 SURVEYED = 250  # episodes at least, of an environment with a joint form
@@ -134,6 +136,11 @@ def rows_to_fit(directions: int) -> int:
     return ample if enough > room else max(enough, min(better, room))
 
 
+def rate_of(directions: int) -> float:
+    """Learning rate of actors behind a fitted critic: more inputs sway an action further."""
+    return float(f"{ACTOR_RATE * min(1.0, RATED_DIRECTIONS / max(1, directions)):.2g}")
+
+
 def episodes_of(warmup: int, stages: int) -> list[int]:
     """Episodes of each stage: the first has what its fit needs, the others share the rest.
 
@@ -163,7 +170,10 @@ def sized(config: Any) -> Any:
         return config
     config = config.copy(copy_frozen=False)
     given, found = config.episodes, Survey(0, 0, 0.0, 0)
-    if {*left} - {"actor_lr", "updates_per_episode", "validation_episodes"}:
+    free = {"updates_per_episode", "validation_episodes"}
+    if getattr(config, "critic_net", "paper") not in ("auto", "fitted"):
+        free.add("actor_lr")
+    if {*left} - free:
         found = config.survey = survey(config, None if given is None else given[0] // 4)
     if "critic_net" in left:
         rows = math.inf if given is None else given[0] - found.episodes
@@ -201,6 +211,6 @@ def _chosen(config: Any, found: Survey) -> dict[str, Any]:
         "episodes": episodes,
         "updates_per_episode": updates,
         "warmup_episodes": warmup,
-        "actor_lr": [1e-2 if fitted else 2e-3],
+        "actor_lr": [rate_of(found.directions) if fitted else 2e-3],
         "validation_episodes": VALIDATED[found.bounds_in_reach],
     }

@@ -7,7 +7,7 @@ import quadratic_game  # noqa: F401  # registers the environment
 
 import rllib_grid  # registers "grid"
 from policies import MADDPGConfig, MARDPGConfig
-from policies.staged.sizes import OPEN, SPREAD, episodes_of, rows_to_fit, sized, survey
+from policies.staged.sizes import OPEN, SPREAD, episodes_of, rate_of, rows_to_fit, sized, survey
 
 
 def grid(case="ieee13", **changes):
@@ -72,6 +72,12 @@ def test_episodes_follow_the_directions():
             assert sum(episodes_of(rows + 250, 2)) <= 20_000
     first, second = episodes_of(rows_to_fit(252) + 700, 2)
     assert first > 1.6 * 252 * 255 / 2 and second >= first // 4
+
+
+def test_rates_follow_the_directions():
+    assert [rate_of(count) for count in (0, 36, 50, 100, 250)] == [1e-2, 1e-2, 1e-2, 5e-3, 2e-3]
+    assert sized(grid("case33bw")).actor_lr == [rate_of(96)]
+    assert sized(grid("case33bw").stages(episodes=400)).actor_lr == [2e-3]  # by descent
 
 
 def test_a_survey_counts_as_episodes(ray_session):
