@@ -23,7 +23,7 @@ from policies.sampling.lanes import Lanes
 
 SPREAD = 6.0  # standard deviation of rewards as they are learnt
 EPISODES = 20_000  # of all stages, unless a fit needs more
-SURPLUS = (1.2, 1.1)  # rows of a fit over its unknowns: better, and just enough
+SURPLUS = (1.2, 1.07)  # rows of a fit over its unknowns: better, and just enough
 AMPLE = 1.6  # the same, where `EPISODES` would not do anyway: a third of the iterations
 LATER = 1_800  # least episodes of the stages behind the first
 FIRST_SHARE = 0.4  # of the episodes, for the first of two stages
@@ -124,15 +124,19 @@ def _directions(rows: NDArray[np.float32]) -> int:
     return Directions(z, torch.full((len(z),), 1.0 / len(z))).count
 
 
-def rows_to_fit(directions: int) -> int:
+def rows_to_fit(directions: int, surveyed: int = SURVEYED) -> int:
     """Rows from which a quadratic in so many variables can be told.
 
     Just enough is what they are where more would not fit into `EPISODES`, and ample where those
     would not either.
+
+    Args:
+        directions: D.
+        surveyed: episodes that the survey took.
     """
     unknowns = directions * (directions + 3) // 2 + 1
     ample, better, enough = (math.ceil(surplus * unknowns) for surplus in (AMPLE, *SURPLUS))
-    room = EPISODES - LATER - SURVEYED
+    room = EPISODES - LATER - surveyed
     return ample if enough > room else max(enough, min(better, room))
 
 
@@ -177,7 +181,11 @@ def sized(config: Any) -> Any:
         found = config.survey = survey(config, None if given is None else given[0] // 4)
     if "critic_net" in left:
         rows = math.inf if given is None else given[0] - found.episodes
-        fits = config.can_fit and config.gamma == 0.0 and rows >= rows_to_fit(found.directions)
+        fits = (
+            config.can_fit
+            and config.gamma == 0.0
+            and rows >= rows_to_fit(found.directions, found.episodes)
+        )
         config.critic_net = "fitted" if fits else "quadratic-residual"
     chosen = _chosen(config, found)
     for name in left:
@@ -200,7 +208,7 @@ def _chosen(config: Any, found: Survey) -> dict[str, Any]:
     episodes = given or [EPISODES // 2] * stages
     updates, warmup = [1.0], WARMUP
     if fitted:
-        warmup = max(WARMUP, rows_to_fit(found.directions))
+        warmup = max(WARMUP, rows_to_fit(found.directions, found.episodes))
         if given is None:
             episodes = episodes_of(found.episodes + warmup, stages)
             work = [UPDATES[min(k, 1)] for k in range(stages)]
