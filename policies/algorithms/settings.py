@@ -25,7 +25,7 @@ _TABLE = (
         float,
         None,
         "Adam's rate of the actors; several numbers: one per stage, the last for all later ones; "
-        "none: 0.01 beside fitted critics, else 0.002",
+        "none: 0.002, or beside fitted critics 0.01, less where a case has more than 50 directions",
         several=8,
         optional=True,
         differs={MA_RDPG: {"default": (3e-3,)}},
@@ -171,6 +171,7 @@ _TABLE = (
         1e-2,
         "relative standard deviation below which an axis is no longer magnified in full",
         "networks",
+        differs={MA_RDPG: {"default": 1e-3}},
     ),
     # --- stages ---------------------------------------------------------------------------
     Setting(

@@ -64,6 +64,7 @@ FAST: Mapping[str, Any] = {
     "validation_episodes": 200,  # drawn from the validation days
     "sigma": 0.5,
     "constraint": "none",
+    "whiten_floor": 1e-3,
 }
 # A row of a recurrent algorithm is a whole day, and there is no saddle among its critics.
 RECURRENT: Mapping[str, Any] = {
