@@ -59,7 +59,7 @@ class CompareArgs(AtATime, Arguments):
     budget: Annotated[
         str,
         Option(
-            f"fast (what train does by default: {FAST_EPISODES:,} episodes in all, more on a "
+            f"fast (what train gives a case: {FAST_EPISODES:,} episodes in all, more on a "
             f"feeder that needs them; of days {FAST_DAYS:,}, split evenly over the stages), a "
             "number in its place, split evenly, or paper (the paper's settings and counts)"
         ),
