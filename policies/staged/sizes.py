@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from ray.rllib.env.env_context import EnvContext
+from torch import Tensor
 
 from policies.contract.joint_spec import JointSpec
 from policies.learning.quadratic_fit import Directions
@@ -104,7 +105,9 @@ def survey(config: Any, episodes: int | None) -> Survey:
         lanes.close()
     rows = rollout.rows()
     z = np.concatenate([rows["inputs"][:, : spec.state_dim], rows["action"]], axis=1)
-    found = Survey(count, rollout.env_steps, _spread(rows["reward"]), _directions(z))
+    found = Survey(
+        count, rollout.env_steps, _spread(rows["reward"]), directions_of(torch.from_numpy(z))
+    )
     if "obs" not in rows:
         return found
     obs = rows["obs"].reshape(-1, spec.obs_dim).astype(np.float64)
@@ -119,8 +122,8 @@ def _spread(reward: NDArray[np.float32]) -> float:
     return float(reward.astype(np.float64).std(0).max())
 
 
-def _directions(rows: NDArray[np.float32]) -> int:
-    z = torch.from_numpy(np.ascontiguousarray(rows))
+def directions_of(z: Tensor) -> int:
+    """In how many directions rows (N, D) vary."""
     return Directions(z, torch.full((len(z),), 1.0 / len(z))).count
 
 

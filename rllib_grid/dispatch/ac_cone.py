@@ -11,7 +11,8 @@ from rllib_grid.dispatch.batch_qp import Solutions
 from rllib_grid.dispatch.lindistflow import DispatchResult, dispatch_result, joined_states
 from rllib_grid.errors import GridError
 
-EXACT = 1e-5  # of the cost, or of the spread of costs: how far an optimum may be from its bound
+EXACT = 1e-5  # of the cost: how far an optimum may be from its bound
+LEAST = 1e-3  # of the greatest cost of all states, which a smaller one counts as
 
 
 class AcConeDispatch:
@@ -51,11 +52,9 @@ class AcConeDispatch:
         nothing = np.full(len(base), np.nan)
         solutions = Solutions(np.clip(x, -limit, limit), nothing[:, None], found.feasible, nothing)
         result = dispatch_result(self.case, base, solutions)
-        apart = np.abs(result.cost_kw - found.cost_kw)
-        size = np.maximum(
-            np.abs(result.cost_kw), 1e-3 * np.nanmax(np.abs(result.cost_kw), initial=0)
-        )
-        residual = apart / size
+        size = np.abs(result.cost_kw)
+        size = np.maximum(size, LEAST * np.nanmax(size, initial=0))
+        residual = np.abs(result.cost_kw - found.cost_kw) / size
         for state in np.flatnonzero(found.feasible & ~(residual <= EXACT)):
             raise GridError(
                 f"state {state}: no proven AC optimum, it costs {result.cost_kw[state]:.4g} kW and "

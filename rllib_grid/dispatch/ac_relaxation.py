@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import clarabel
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rllib_grid.cases.case import Case
 from rllib_grid.checks import Array
-from rllib_grid.dispatch.clarabel_runs import quiet_settings, solved
+from rllib_grid.dispatch.clarabel_runs import ConeProgram
 from rllib_grid.dispatch.lindistflow import joined_states
 
 
@@ -60,17 +58,16 @@ class ConeRelaxation:
         self._columns = np.split(np.arange(2 * n + 4 * branches), _ends(n, branches))
         self._serves = np.zeros((branches, n))  # [l, b] = 1: branch l feeds bus b + 1
         self._serves[np.array(feeder.served) - 1, np.arange(n)] = 1.0
-        rows, sides, cones = self._stated(limit / self._unit)
-        self._rows, self._sides, self._cones = sp.csc_matrix(rows), sides, cones
+        self._rows, self._sides, self._cones = self._stated(limit / self._unit)
         alpha = np.concatenate([case.alpha_p, case.alpha_q])
-        cost = np.zeros((2, rows.shape[1]))  # of x^2 and of x, all over the unit
+        cost = np.zeros((2, self._rows.shape[1]))  # of x^2 and of x, all over the unit
         cost[0, : 2 * n] = alpha * self._unit
         cost[1, : 2 * n] = np.concatenate([case.beta_p, case.beta_q])
         cost[1, self._columns[3]] = self._r
-        self._curved, self._linear = sp.diags(2 * cost[0], format="csc"), cost[1]
+        self._hessian, self._linear = np.diag(2 * cost[0]), cost[1]
         self._fixed = float((case.gamma_p + case.gamma_q).sum())
 
-    def _stated(self, limit: Array) -> tuple[Array, Array, list[Any]]:
+    def _stated(self, limit: Array) -> tuple[Array, Array, list[tuple[str, int]]]:
         """Rows A and sides b of A x + s = b, s in the cones, of x = (ctrl, P, Q, l, v)."""
         case, feeder = self.case, self.case.feeder
         n, branches = case.num_buses, feeder.num_nodes
@@ -103,16 +100,15 @@ class ConeRelaxation:
         if case.branch_limit_kva is not None:
             below.append((eye[square], (case.branch_limit_kva / self._unit) ** 2))
         parts = [(balance.reshape(-1, len(eye)), np.zeros(2 * branches)), (drop, first), *below]
-        cones: list[Any] = [clarabel.ZeroConeT(3 * branches)]
-        cones.append(clarabel.NonnegativeConeT(sum(len(side) for _, side in below)))
+        cones = [("zero", 3 * branches), ("nonnegative", sum(len(side) for _, side in below))]
         # l v >= P^2 + Q^2 as |2P, 2Q, l - v| <= l + v
         tips = (eye[square] + begin, 2 * eye[flow_p], 2 * eye[flow_q], eye[square] - begin)
         parts.append(_circles(tips, (first, 0 * first, 0 * first, -first)))
-        cones += [clarabel.SecondOrderConeT(4)] * branches
+        cones += [("second order", 4)] * branches
         if case.s_max_kva is not None:
             controls = (0 * eye[:n], eye[ctrl[:n]], eye[ctrl[n:]])
             parts.append(_circles(controls, (case.s_max_kva / self._unit, 0 * ones, 0 * ones)))
-            cones += [clarabel.SecondOrderConeT(3)] * n
+            cones += [("second order", 3)] * n
         rows, sides = zip(*parts, strict=True)
         return np.concatenate(rows), np.concatenate(sides), cones
 
@@ -130,24 +126,18 @@ class ConeRelaxation:
         n, feeder = self.case.num_buses, self.case.feeder
         ctrl, v_pu = np.full_like(base, np.nan), np.full((len(base), n), np.nan)
         cost_kw, gap_kw = np.full((2, len(base)), np.nan)
-        first, sides, solver = self._columns, self._sides.copy(), None
-        settings = quiet_settings()
+        program = ConeProgram(self._hessian, self._rows, self._cones)
+        sides, at_bus = self._sides.copy(), np.array(feeder.served) - 1
         for i, state in enumerate(base / self._unit):
             served = state.reshape(2, n) @ self._serves.T
             sides[: 2 * feeder.num_nodes] = served.reshape(-1)
-            if solver is None:
-                solver = clarabel.DefaultSolver(
-                    self._curved, self._linear, self._rows, sides, self._cones, settings
-                )
-            else:
-                solver.update(b=sides)
-            answer = solver.solve()
-            if not solved(i, answer):
+            answer = program.solve(i, self._linear, sides)
+            if answer is None:
                 continue
             x = np.array(answer.x)
-            c, p, q, square, v = (x[columns] for columns in first)
+            c, p, q, square, v = (x[columns] for columns in self._columns)
             ctrl[i] = self._unit * c
-            v_pu[i] = np.sqrt(v[np.array(feeder.served) - 1])
+            v_pu[i] = np.sqrt(v[at_bus])
             cost_kw[i] = self._unit * answer.obj_val + self._fixed
             begin = np.concatenate([[self.case.v_head_pu**2], v])[list(feeder.parent)]
             gap_kw[i] = self._unit * float(self._r @ (square - (p**2 + q**2) / begin))

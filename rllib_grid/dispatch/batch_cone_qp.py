@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rllib_grid.checks import Array
 from rllib_grid.dispatch.batch_qp import Solutions
-from rllib_grid.dispatch.clarabel_runs import quiet_settings, solved
+from rllib_grid.dispatch.clarabel_runs import ConeProgram
 from rllib_grid.errors import GridError
 
 _KKT_TOLERANCE = 1e-6  # an interior point method stops short of the corner
@@ -83,31 +81,19 @@ class BatchConeQP:
         self, f: Array, low: Array, high: Array, c: Array
     ) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Scaled x (B, k), Clarabel's multipliers and whether there is an optimum (B,)."""
-        import clarabel
-        import scipy.sparse as sp
-
         size, k = f.shape
         count = len(self._radius)
         tips = np.concatenate([np.zeros((count, 1, k)), -self._circles], axis=1)
         eye = np.eye(k)
         constraints = np.vstack([eye, -eye, self._rows, -self._rows, tips.reshape(-1, k)])
         sides = np.hstack([np.ones((size, 2 * k)), high, -low, _tipped(c).reshape(size, -1)])
-        cones: list[Any] = [clarabel.NonnegativeConeT(2 * k + 2 * len(self._rows))]
-        cones += [clarabel.SecondOrderConeT(3)] * count
-        settings = quiet_settings()
+        cones = [("nonnegative", 2 * k + 2 * len(self._rows)), *[("second order", 3)] * count]
+        program = ConeProgram(self._hessian, constraints, cones)
         x, duals = np.full_like(f, np.nan), np.full_like(sides, np.nan)
         feasible = np.zeros(size, np.bool_)
-        shared = (sp.csc_matrix(np.triu(self._hessian)), sp.csc_matrix(constraints))
-        solver = None
         for i in range(size):
-            if solver is None:
-                solver = clarabel.DefaultSolver(
-                    shared[0], f[i], shared[1], sides[i], cones, settings
-                )
-            else:
-                solver.update(q=f[i], b=sides[i])
-            answer = solver.solve()
-            if solved(i, answer):
+            answer = program.solve(i, f[i], sides[i])
+            if answer is not None:
                 x[i], duals[i], feasible[i] = answer.x, answer.z, True
         return np.clip(x, -1.0, 1.0), duals, feasible
 

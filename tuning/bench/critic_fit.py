@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from policies.learning.quadratic_fit import Directions, Rows, fit_quadratic
-from policies.staged.sizes import rows_to_fit
+from policies.staged.sizes import directions_of, rows_to_fit
 from rllib_grid import JointGridEnv, make_case
 from tuning.bench.measuring import Sides
 
@@ -26,10 +26,10 @@ def drawn(case: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(z), torch.from_numpy(reward)[None]
 
 
-def directions_of(case: str, seed: int) -> int:
-    """In how many directions states and actions vary."""
+def training_rows(case: str, seed: int) -> int:
+    """To how many rows a training of the case fits first."""
     z, _ = drawn(case, SURVEYED, seed)
-    return Directions(z, torch.full((len(z),), 1.0 / len(z))).count
+    return rows_to_fit(directions_of(z))
 
 
 def iteration(case: str, count: int, seed: int) -> Sides:
@@ -55,12 +55,12 @@ def iteration(case: str, count: int, seed: int) -> Sides:
 
 def iteration_at_training_size(case: str, seed: int) -> Sides:
     """See `iteration`, of as many rows as a training of the case fits to."""
-    return iteration(case, max(FEWEST, rows_to_fit(directions_of(case, seed))), seed)
+    return iteration(case, max(FEWEST, training_rows(case, seed)), seed)
 
 
 def whole(case: str, seed: int) -> Sides:
     """A whole fit to as many rows as a training begins with."""
-    count = rows_to_fit(directions_of(case, seed))
+    count = training_rows(case, seed)
     z, y = drawn(case, count, seed)
 
     def fit() -> int:

@@ -16,12 +16,9 @@ def shortfalls_of_states(last: Entry, rule: Entry, idle: Entry) -> list[str]:
         rule: That of the team-optimal rule.
         idle: That of no control.
     """
-    found = []
-    if last["voltage_violation_rate"] > 0:
-        found.append(
-            f"voltages out of bounds in {_share(last['voltage_violation_rate'])} of the test "
-            f"states, at most by {last['voltage_violation_max_pu']:.1e} p.u."
-        )
+    found = _voltages(
+        last["voltage_violation_rate"], last["voltage_violation_max_pu"], "the test states"
+    )
     if last.get("infeasible_states"):
         found.append(
             f"no dispatch at all is feasible in {last['infeasible_states']:,} of "
@@ -48,18 +45,19 @@ def shortfalls_of_days(last: Entry, idle: Entry) -> list[str]:
         last: Its entry of ``report.json``; see `tuning.judging.day_evaluation.DayJudgement`.
         idle: That of no control.
     """
-    found = []
-    if last["step_violation_rate"] > 0:
-        found.append(
-            f"voltages out of bounds in {_share(last['step_violation_rate'])} of all steps, at "
-            f"most by {last['violation_max_pu']:.1e} p.u."
-        )
+    found = _voltages(last["step_violation_rate"], last["violation_max_pu"], "all steps")
     if last["cost_eur_mean"] > idle["cost_eur_mean"]:
         found.append(
             f"worse than no control: {last['cost_eur_mean']:.4g} EUR a day against "
             f"{idle['cost_eur_mean']:.4g}{_broken(idle['step_violation_rate'], 'steps')}"
         )
     return found
+
+
+def _voltages(rate: float, most_pu: float, of: str) -> list[str]:
+    if rate == 0:
+        return []
+    return [f"voltages out of bounds in {_share(rate)} of {of}, at most by {most_pu:.1e} p.u."]
 
 
 def _share(rate: float) -> str:
